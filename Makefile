@@ -296,7 +296,7 @@ evaluate: build build-corpus runtime salamander $(if $(wildcard $(TRAINING_PYTHO
 
 # Runs each fuzz target for FUZZ_SECONDS, from the seeds and from earlier findings. cargo-fuzz's instrumentation is unstable
 # and must be allowed explicitly.
-FUZZ_TARGETS := osc midi mapping preset oscquery socket post control_log model config state audio
+FUZZ_TARGETS := osc midi mapping preset oscquery socket post piece control_log checkpoint model config state audio
 FUZZ_SECONDS ?= 600
 
 fuzz: packages-build $(TOOLS)/cargo-fuzz

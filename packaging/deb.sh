@@ -17,7 +17,7 @@ cp packaging/copyright "$root/usr/share/doc/melos/copyright"
 chmod 644 "$root/usr/share/doc/melos/copyright"
 
 # The packages of the libraries to which the binary and the inference runtime are linked. The other dependencies below are for
-# the service's user and for JACK, which is loaded at run time.
+# the service's user, for opening hours in local time, and for JACK, which is loaded at run time.
 mkdir "$work/debian"
 printf 'Source: melos\n\nPackage: melos\nArchitecture: any\n' > "$work/debian/control"
 linked=$(cd "$work" && DEB_HOST_ARCH=$architecture dpkg-shlibdeps -O root/usr/bin/melos root/usr/lib/melos/libonnxruntime.so 2>/dev/null | sed 's/^shlibs:Depends=//')
@@ -32,7 +32,7 @@ Version: $version
 Architecture: $architecture
 Maintainer: The Melos developers <melos@localhost>
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
-Depends: $linked, systemd | systemd-standalone-sysusers | systemd-sysusers
+Depends: $linked, tzdata, systemd | systemd-standalone-sysusers | systemd-sysusers
 Recommends: libjack-jackd2-0 | libjack-0.125 | pipewire-jack
 Suggests: jackd2, pipewire
 Section: sound

@@ -373,7 +373,7 @@ impl Conductor {
     }
 
     /// Returns the names of the stored scenes, sorted.
-    pub fn scene_names(&self) -> impl Iterator<Item = &str> {
+    pub fn scene_names(&self) -> impl Iterator<Item = &str> + Clone {
         self.performance.scenes().iter().map(|(name, _)| name)
     }
 

@@ -1,10 +1,11 @@
 //! The types that threads exchange or share: parameters and their values, control events, engine commands, notices to
-//! subscribers, troubles, and loss counters.
+//! subscribers, troubles, and loss counters; and the control log, which keeps the events.
 
 pub mod control;
 pub mod engine;
 pub mod health;
 pub mod inbox;
+pub mod log;
 pub mod modulation;
 pub mod notice;
 pub mod parameter;

@@ -60,6 +60,12 @@ pub fn short_number(number: f64) -> String {
     if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") }
 }
 
+/// Rounds a number to one decimal, for a sentence.
+#[must_use]
+pub fn one_decimal(number: f64) -> f64 {
+    (10.0 * number).round() / 10.0
+}
+
 /// Makes text safe for a log line: truncates it to 64 characters and escapes backslashes, combining marks and
 /// unprintable characters. Unescaped, a line break could forge a log line, and an escape sequence could control a
 /// terminal.

@@ -2,7 +2,6 @@
 
 pub mod checkpoint;
 pub mod live;
-pub mod log;
 pub mod midi_file;
 pub mod notes;
 pub mod offline;

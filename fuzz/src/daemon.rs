@@ -1,10 +1,15 @@
 //! Fuzz targets for all external input to the daemon: any input must be rejected or have a valid effect.
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use melos::event::ControlEvent;
+use melos::event::log::{ControlLog, copy_for_take, may_be_log};
 use melos::event::parameter::{Input, Kind, Param, TABLE, Value};
 use melos::files::config::Config;
 use melos::files::preset::{JourneySteps, Preset};
@@ -13,16 +18,17 @@ use melos::files::setlist::Setlist;
 use melos::generator::model::Manifest;
 use melos::midi::mapping::{Mapping, Router};
 use melos::midi::{ClockEvent, ClockFollower, Parser};
+use melos::remote::http::probe_piece;
 use melos::remote::osc::{self, Now, Request};
 use melos::remote::oscquery::Probe;
+use melos::session::checkpoint::Checkpoint;
 use melos::session::live::reformat;
-use melos::session::log::ControlLog;
 
 /// A target's name, which is also the name of its seed folder, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets of this module.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("osc", osc),
     ("midi", midi),
     ("mapping", mapping),
@@ -30,7 +36,9 @@ pub const TARGETS: [Target; 11] = [
     ("oscquery", oscquery),
     ("socket", socket),
     ("post", post),
+    ("piece", piece),
     ("control_log", control_log),
+    ("checkpoint", checkpoint),
     ("model", model),
     ("config", config),
     ("state", state),
@@ -170,11 +178,53 @@ pub fn post(packet: &[u8]) {
     }
 }
 
-/// Reads arbitrary bytes as a control log; an accepted log must not end before it starts.
+/// Sends arbitrary bytes as the body of a `POST /render`; the file of an accepted piece must stay in its folder, and all
+/// that is passed to the process that renders it must be options.
+pub fn piece(body: &[u8]) {
+    match probe_piece(body) {
+        Ok((file, arguments)) => {
+            assert!(file.starts_with("melos-1") && !file.contains(['/', '\\', '\0']), "{file:?}");
+            let is_option = |argument: &std::ffi::OsString| argument.as_encoded_bytes().starts_with(b"--");
+            assert!(arguments.iter().all(is_option), "{arguments:?}");
+        }
+        Err(reason) => assert!(!reason.is_empty()),
+    }
+}
+
+/// Reads arbitrary bytes as a control log; an accepted log must not end before it starts, and its copy beside a take must
+/// have the same entries.
 pub fn control_log(bytes: &[u8]) {
-    if let Ok(log) = ControlLog::read(bytes) {
-        let frames = log.frames();
-        assert!(frames.start <= frames.end, "{frames:?}");
+    let Ok(log) = ControlLog::read(bytes) else { return };
+    let frames = log.frames();
+    assert!(frames.start <= frames.end, "{frames:?}");
+    assert!(may_be_log(bytes).is_ok_and(|may_be_log| may_be_log));
+    let mut copy = Vec::new();
+    copy_for_take(bytes, &mut copy, &(64..128), &[70..80]).expect("a log should be copied");
+    let copied = ControlLog::read(copy.as_slice()).expect("the copy should be a log");
+    assert_eq!(copied.entries.len(), log.entries.len());
+}
+
+/// Reads a checkpoint file of this version with arbitrary contents after its header; an accepted checkpoint must be read
+/// back unchanged.
+pub fn checkpoint(bytes: &[u8]) {
+    const MODEL: &str = "tiny-model 3f2a";
+    /// Number of bytes of an empty checkpoint: two numbers and three lengths.
+    const EMPTY: usize = 5;
+    let written = |checkpoint: &Checkpoint| {
+        let mut file = Vec::new();
+        checkpoint.write(MODEL, &mut file).expect("memory can be written to");
+        file
+    };
+    let read = |file: &[u8]| Checkpoint::read(&write_file("take.checkpoint", file), MODEL).ok();
+    let mut contents = Vec::new();
+    let empty = written(&Checkpoint::default());
+    GzDecoder::new(empty.as_slice()).read_to_end(&mut contents).expect("a written file should be readable");
+    contents.truncate(contents.len() - EMPTY);
+    contents.extend(bytes);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&contents).expect("memory can be written to");
+    if let Some(checkpoint) = read(&encoder.finish().expect("memory can be written to")) {
+        assert_eq!(read(&written(&checkpoint)), Some(checkpoint));
     }
 }
 

@@ -17,6 +17,7 @@ use melos::files::scene::Scene;
 use melos::files::setlist::Setlist;
 use melos::generator::model::{Models, runtime};
 use melos::midi::mapping::Mapping;
+use melos::session::live::is_state;
 
 use super::EX_CONFIG;
 use super::data::DataArgs;
@@ -138,8 +139,13 @@ impl Check {
     }
 
     fn check_file(&mut self, given: &Path, resolved: &Path, kind: Option<Kind>) {
+        let text = files::text(given);
+        // Users do not write the state, although they may keep it beside their files.
+        if text.as_ref().is_ok_and(|text| is_state(text)) {
+            return;
+        }
         self.files += 1;
-        let text = match files::text(given) {
+        let text = match text {
             Ok(text) => text,
             Err(error) => return self.problems.push(Problem::of_file(given, error).to_string()),
         };
@@ -153,7 +159,14 @@ impl Check {
             Some(Kind::Preset) => Preset::parse(given, &text).err().map(texts),
             Some(Kind::Scene) => Scene::parse(given, &text).err().map(texts),
             Some(Kind::Setlist) => Some(self.check_references(given, &text, Setlist::parse(given, &text).err())),
-            Some(Kind::Config) => Some(self.check_references(given, &text, Config::parse(given, &text).err())),
+            Some(Kind::Config) => Some(match Config::parse(given, &text) {
+                Ok(config) => {
+                    let zone_problem = config.schedule.and_then(|schedule| schedule.zone_problem());
+                    let zone_problem = zone_problem.map(|hint| Problem::of_file(given, hint).to_string());
+                    zone_problem.into_iter().chain(self.check_references(given, &text, None)).collect()
+                }
+                Err(problems) => texts(problems),
+            }),
             None => {
                 let hint = "cannot tell what this file is from its location or its keys: presets have schema and name; mappings also have \
                             [device] or [[bind]], and setlists [[entry]]; a configuration has [audio], [osc], [http] or [midi]";

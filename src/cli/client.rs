@@ -1,22 +1,27 @@
 //! An HTTP client of the running daemon: sends queries and, to set parameters, OSC packets.
 
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use melos::quote::{choices, visible};
+use melos::files::{NameError, exact_name};
+use melos::quote::{choices, one_decimal, visible};
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 use serde_json::Value as Json;
 
 use super::endpoint::DaemonArgs;
 use super::environment;
 
-/// Time limit for a response, and for a change to take effect.
+/// Time limit for each part of a response, and for a change to take effect.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
-/// Time within which the daemon lists a newly stored scene.
+/// Time limit for a whole response, as a multiple of that for a part.
+const MAX_TIMEOUTS: u32 = 15;
+/// Maximum size of a response in bytes, far above that of the longest log.
+const MAX_RESPONSE: usize = 64 << 20;
+/// Time within which the daemon lists a scene that was stored just now.
 pub(super) const LISTING_DELAY: Duration = Duration::from_millis(500);
 /// Interval between checks of whether a change has taken effect.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -34,7 +39,12 @@ pub(crate) struct Client {
 impl Client {
     /// Fetches the JSON at a path.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Json> {
-        Ok(serde_json::from_str(&self.request("GET", path, &[])?)?)
+        let body = self.request("GET", path, &[])?;
+        let answer = serde_json::from_str(&body).ok().filter(|answer| is_from_melos(path, answer));
+        match answer {
+            Some(answer) => Ok(answer),
+            None => Err(another_program(self.daemon.http()?)),
+        }
     }
 
     /// Returns whether the daemon is on another machine.
@@ -42,14 +52,20 @@ impl Client {
         self.daemon.http().is_ok_and(|address| !address.ip().is_loopback())
     }
 
-    /// Fetches the list at a path and returns the names or ids of its entries.
+    /// Fetches the list at a path.
     ///
     /// # Errors
     /// If no daemon responds.
-    pub(crate) fn names(&self, path: &str, key: &str) -> anyhow::Result<Vec<String>> {
-        let response = self.get(path)?;
-        let entries = response[key].as_array().into_iter().flatten();
-        Ok(entries.filter_map(|entry| entry.as_str().or_else(|| entry["id"].as_str()).map(str::to_owned)).collect())
+    pub(super) fn names(&self, path: &str, key: &str) -> anyhow::Result<Names> {
+        Ok(Names::in_list(&self.get(path)?[key]))
+    }
+
+    /// Fetches the list at a path until it contains a name, or until a scene stored just now under this name would be in it.
+    ///
+    /// # Errors
+    /// If no daemon responds.
+    pub(super) fn names_with(&self, path: &str, key: &str, name: &str) -> anyhow::Result<Names> {
+        Ok(poll(LISTING_DELAY, || self.names(path, key), |names| names.contains(name))?.0)
     }
 
     /// Sends an OSC message.
@@ -64,10 +80,14 @@ impl Client {
     /// Sends a request and returns the body of a successful response.
     fn request(&self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<String> {
         let address = self.daemon.http()?;
-        let (head, body) = request(address, method, path, body, TIMEOUT).with_context(|| {
-            format!(
+        let (head, body) = request(address, method, path, body, TIMEOUT).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => another_program(address),
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+                anyhow!("{address} did not answer within {} s", TIMEOUT.as_secs())
+            }
+            _ => anyhow::Error::new(error).context(format!(
                 "no Melos daemon responds on {address}; start one with `melos run`, or give its address with --http"
-            )
+            )),
         })?;
         match head.split_whitespace().nth(1) {
             Some("200" | "204") => Ok(body),
@@ -76,7 +96,7 @@ impl Client {
             Some("401") => bail!("{address} requires a password: set {PASSWORD}"),
             Some("429") => bail!("{}", visible(body.trim_end())),
             Some("404" | "405") => {
-                bail!("the Melos daemon on {address} does not serve {path}; is it an older version?")
+                bail!("{address} does not serve {path}; is it an older version of Melos, or another program?")
             }
             _ => bail!("unexpected response from {address}: {}", head.lines().next().unwrap_or("nothing")),
         }
@@ -99,8 +119,9 @@ impl Client {
         }
         let source = self.get("/status")?["parameters"]["tempo/source"].clone();
         if let (Some(source @ ("clock" | "link" | "jack")), "tempo") = (source.as_str(), id) {
+            let bpm = one_decimal(current.as_f64().unwrap_or_default());
             bail!(
-                "tempo is still {current}: the tempo source is `{source}`; to set the tempo, first run `melos set tempo/source pinned`"
+                "tempo is still {bpm}: the tempo source is `{source}`; to set the tempo, first run `melos set tempo/source pinned`"
             );
         }
         bail!("{id} is still {current}: the daemon did not accept {value}; run `melos log` to see why");
@@ -110,6 +131,37 @@ impl Client {
     fn choices(&self, id: &str) -> Vec<Json> {
         let range = self.get(&format!("/melos/{id}?RANGE")).unwrap_or_default();
         range["RANGE"][0]["VALS"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+/// The names in a list, each with its title or, if it has none, with the name again.
+#[derive(Debug)]
+pub(super) struct Names(Vec<(String, String)>);
+
+impl Names {
+    /// Reads the names or ids of the entries of a list.
+    pub(super) fn in_list(list: &Json) -> Self {
+        let name_and_title = |entry: &Json| {
+            let name = entry.as_str().or_else(|| entry["id"].as_str())?;
+            Some((name.to_owned(), entry["name"].as_str().unwrap_or(name).to_owned()))
+        };
+        Self(list.as_array().into_iter().flatten().filter_map(name_and_title).collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+
+    /// Returns the exact name that a text stands for, as in the daemon.
+    ///
+    /// # Errors
+    /// If it stands for none, or for several.
+    pub(super) fn exact(&self, kind: &'static str, text: &str) -> Result<&str, NameError> {
+        exact_name(kind, text, self.0.iter().map(|(name, title)| (name.as_str(), title.as_str())))
     }
 }
 
@@ -138,6 +190,23 @@ pub(super) fn get_from_default(path: &str, timeout: Duration) -> Option<Json> {
     serde_json::from_str(&body).ok()
 }
 
+/// Returns whether an answer contains what every answer of Melos at this path contains.
+fn is_from_melos(path: &str, answer: &Json) -> bool {
+    let key = match path.split('?').next().unwrap_or(path) {
+        "/status" => "parameters",
+        "/presets" => "presets",
+        "/scenes" => "scenes",
+        "/takes" => "takes",
+        "/log" => "lines",
+        _ => return answer.is_object(),
+    };
+    answer.get(key).is_some()
+}
+
+fn another_program(address: SocketAddr) -> anyhow::Error {
+    anyhow!("another program, not Melos, answers at {address}; give the address of Melos with --http")
+}
+
 /// Returns the error message in the body of a response, if it contains one.
 fn error_in(body: &str) -> Option<String> {
     let body: Json = serde_json::from_str(body).ok()?;
@@ -146,15 +215,20 @@ fn error_in(body: &str) -> Option<String> {
 
 /// Sends a request and splits the response into head and body. Uses HTTP/1.0, in which the response ends when the
 /// connection closes.
+///
+/// # Errors
+/// [`ErrorKind::TimedOut`] or [`ErrorKind::WouldBlock`] if there is no response in time, and [`ErrorKind::InvalidData`] if
+/// it is endless or not HTTP.
 fn request(
     address: SocketAddr,
     method: &str,
     path: &str,
     body: &[u8],
     timeout: Duration,
-) -> anyhow::Result<(String, String)> {
+) -> io::Result<(String, String)> {
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
     let authorization = environment(PASSWORD).map_or_else(String::new, |password| {
         format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("melos:{password}")))
     });
@@ -165,10 +239,27 @@ fn request(
     let host = host(address);
     let head = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\n{authorization}{content}\r\n");
     stream.write_all(&[head.as_bytes(), body].concat())?;
-    let mut response = String::new();
-    stream.read_to_string(&mut response)?;
-    let (head, body) = response.split_once("\r\n\r\n").context("the response is not HTTP")?;
+    let response = String::from_utf8(read_to_end(&mut stream, Instant::now() + MAX_TIMEOUTS * timeout)?);
+    let response = response.map_err(|_| ErrorKind::InvalidData)?;
+    let (head, body) = response.split_once("\r\n\r\n").ok_or(ErrorKind::InvalidData)?;
     Ok((head.to_owned(), body.to_owned()))
+}
+
+/// Reads until the connection closes.
+///
+/// # Errors
+/// [`ErrorKind::InvalidData`] if it is still open at the deadline or after [`MAX_RESPONSE`] bytes.
+fn read_to_end(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
+    let (mut response, mut part) = (Vec::new(), [0; 16_384]);
+    while response.len() <= MAX_RESPONSE && Instant::now() < deadline {
+        match stream.read(&mut part) {
+            Ok(0) => return Ok(response),
+            Ok(count) => response.extend_from_slice(&part[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ErrorKind::InvalidData.into())
 }
 
 /// Returns the value of `Host` for an address, without the scope of a link-local one, which means something only on this
@@ -180,7 +271,49 @@ fn host(address: SocketAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        client: Client,
+    }
+
+    /// Returns a client of a program that responds to every request and then closes the connection.
+    fn client_of(respond: impl Fn(&mut TcpStream) + Send + 'static) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+                respond(&mut stream);
+            }
+        });
+        Arguments::parse_from(["melos", "--http", &address]).client
+    }
+
+    #[test]
+    fn other_programs_are_recognised() {
+        for response in ["HTTP/1.0 200 OK\r\n\r\n<html>", "HTTP/1.0 200 OK\r\n\r\n{}", "SSH-2.0-OpenSSH\r\n"] {
+            let client = client_of(move |stream| stream.write_all(response.as_bytes()).unwrap());
+            let error = client.get("/status").unwrap_err().to_string();
+            assert!(error.starts_with("another program, not Melos, answers at 127.0.0.1:"), "{response}: {error}");
+        }
+        let endless = client_of(|stream| while stream.write_all(&[b'x'; 65_536]).is_ok() {});
+        let error = endless.get("/status").unwrap_err().to_string();
+        assert!(error.starts_with("another program") && error.ends_with("--http"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_does_not_answer_is_reported() {
+        let silent = client_of(|_| std::thread::sleep(2 * TIMEOUT));
+        let error = silent.get("/status").unwrap_err().to_string();
+        assert!(error.ends_with("did not answer within 2 s"), "{error}");
+    }
 
     #[test]
     fn the_host_has_no_scope() {

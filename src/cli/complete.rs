@@ -90,7 +90,8 @@ pub(super) fn assignments() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let text = current.to_string_lossy();
         let Some((id, _)) = text.split_once('=') else {
-            let settable = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger && spec.param != Param::Preset);
+            let has_option = |param| matches!(param, Param::Preset | Param::Seed);
+            let settable = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger && !has_option(spec.param));
             return candidates(current, settable.map(|spec| (format!("{}=", spec.id), spec.description.to_owned())));
         };
         let values = Param::from_id(id).map(values_of).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The files that a command writes: none is written over another, and an existing one is replaced only when complete.
+//! The files that a command writes: none is written over another, and each has its name only once it is complete.
 
 use std::fs::{self, File};
 use std::io;
@@ -65,18 +65,19 @@ pub(super) fn refuse_shared_files(options: &[(&str, Option<&Path>)]) -> anyhow::
     Ok(())
 }
 
-/// Where a render writes a file. One that replaces an existing file has another name until it is complete, so that a
-/// render that fails or is interrupted leaves the existing file as it was.
+/// Where a render writes a file. It has another name until it is complete, so that a render that fails or is interrupted
+/// leaves no incomplete file, and an existing file as it was.
 #[derive(Debug)]
 pub(super) struct Destination {
     /// The path to write to.
     pub(super) written: PathBuf,
-    /// The existing file, without links; `None` if the destination is written directly.
-    replaced: Option<PathBuf>,
+    /// The final path, without links, and the file that will be renamed to it, which is locked until then; `None` if the
+    /// destination is written directly.
+    renamed: Option<(PathBuf, File)>,
 }
 
 impl Destination {
-    /// Chooses the path to write to, and creates the file there if it is to replace another one.
+    /// Chooses the path to write to, and creates the file there unless it is a device or a pipe.
     ///
     /// # Errors
     /// When the existing file must not be changed, or no file can be created beside it.
@@ -84,38 +85,63 @@ impl Destination {
         let file = FileId::of(path);
         // Standard output may be a regular file, which whoever opened it expects to contain the text.
         let is_standard = ["/dev/stdout", "/dev/stderr"].iter().any(|stream| FileId::of(Path::new(stream)) == file);
-        if is_standard || !matches!(file, Some(FileId::Existing { .. })) {
-            return Ok(Self { written: path.to_owned(), replaced: None });
-        }
-        let create = || -> io::Result<Self> {
-            // Renaming would also replace a write-protected file.
-            let permissions = File::options().write(true).open(path)?.metadata()?.permissions();
-            let replaced = fs::canonicalize(path)?;
-            let mut name = replaced.file_name().unwrap_or_default().to_owned();
-            name.push(".unfinished");
-            let written = files::unused_path(&replaced.with_file_name(name));
-            let file = File::create_new(&written)?;
-            let destination = Self { written, replaced: Some(replaced) };
-            file.set_permissions(permissions)?;
-            Ok(destination)
+        let (verb, destination) = match file {
+            Some(FileId::Existing { .. }) if !is_standard => ("replace", Self::replacing(path)),
+            Some(FileId::New(target)) => ("write", Self::beside(target)),
+            _ => ("write", Ok(Self { written: path.to_owned(), renamed: None })),
         };
-        create().with_context(|| format!("cannot replace {}", path.display()))
+        destination.with_context(|| format!("cannot {verb} {}", path.display()))
+    }
+
+    /// Creates the file that is to replace an existing one, with the same permissions.
+    fn replacing(path: &Path) -> io::Result<Self> {
+        // Renaming would also replace a write-protected file.
+        let permissions = File::options().write(true).open(path)?.metadata()?.permissions();
+        let destination = Self::beside(fs::canonicalize(path)?)?;
+        fs::set_permissions(&destination.written, permissions)?;
+        Ok(destination)
+    }
+
+    /// Creates the file that is to be renamed to a path without links.
+    fn beside(path: PathBuf) -> io::Result<Self> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".unfinished");
+        let unfinished = path.with_file_name(name);
+        remove_leftover(&unfinished);
+        let written = files::unused_path(&unfinished);
+        let file = File::create_new(&written)?;
+        // Without locks, a leftover stays, and the next file has another name.
+        let _ = file.try_lock();
+        Ok(Self { written, renamed: Some((path, file)) })
     }
 
     /// Gives the complete file its name.
     ///
     /// # Errors
-    /// When the existing file cannot be replaced; the message then says where the complete file is.
+    /// When the file cannot be renamed; the message then says where the complete file is.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        let Some(replaced) = self.replaced.take() else { return Ok(()) };
-        fs::rename(&self.written, &replaced)
-            .with_context(|| format!("cannot rename {} to {}", self.written.display(), replaced.display()))
+        let Some((path, _lock)) = self.renamed.take() else { return Ok(()) };
+        fs::rename(&self.written, &path)
+            .with_context(|| format!("cannot rename {} to {}", self.written.display(), path.display()))
+    }
+}
+
+/// Removes the file that an interrupted render has left at a path. One that another render is writing is locked, and stays.
+fn remove_leftover(unfinished: &Path) {
+    let is_file = unfinished.symlink_metadata().is_ok_and(|found| found.is_file());
+    if is_file
+        && let Ok(file) = File::options().write(true).open(unfinished)
+        && file.try_lock().is_ok()
+        // The other render may have finished, and its file may have been renamed, since the file was opened.
+        && matches!(files::is_at(&file, unfinished), Ok(true))
+    {
+        let _ = fs::remove_file(unfinished);
     }
 }
 
 impl Drop for Destination {
     fn drop(&mut self) {
-        if self.replaced.is_some() {
+        if self.renamed.is_some() {
             let _ = fs::remove_file(&self.written);
         }
     }
@@ -123,6 +149,7 @@ impl Drop for Destination {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
@@ -174,21 +201,46 @@ mod tests {
         symlink("keep.wav", at("link.wav")).unwrap();
 
         let destination = Destination::new(&at("link.wav")).unwrap();
+        assert_eq!((&destination.written, read("keep.wav.unfinished")), (&at("keep.wav.unfinished"), String::new()));
         fs::write(&destination.written, "half").unwrap();
         assert_eq!(read("keep.wav"), "old");
-        drop(destination);
-        assert_eq!((read("keep.wav"), fs::read_dir(folder.path()).unwrap().count()), ("old".to_owned(), 3));
+        let second = Destination::new(&at("keep.wav")).unwrap();
+        assert_eq!(second.written, at("keep.wav.unfinished-2"), "the first render is still writing its file");
+        assert_eq!(read("keep.wav.unfinished"), "half");
+        drop((destination, second));
+        assert_eq!((read("keep.wav"), fs::read_dir(folder.path()).unwrap().count()), ("old".to_owned(), 2));
 
         let destination = Destination::new(&at("link.wav")).unwrap();
         fs::write(&destination.written, "new").unwrap();
         destination.finish().unwrap();
         assert_eq!(read("keep.wav"), "new");
         assert_eq!(fs::metadata(at("keep.wav")).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(read("keep.wav.unfinished"), "from an interrupted render");
-        assert!(at("link.wav").is_symlink());
+        assert!(at("link.wav").is_symlink() && !at("keep.wav.unfinished").exists());
 
-        for direct in [at("new.wav"), PathBuf::from("/dev/null")] {
+        let (_reader, writer) = io::pipe().unwrap();
+        let piped = PathBuf::from(format!("/dev/fd/{}", writer.as_raw_fd()));
+        for direct in [piped, PathBuf::from("/dev/null")] {
             assert_eq!(Destination::new(&direct).unwrap().written, direct);
         }
+    }
+
+    #[test]
+    fn a_new_file_has_its_name_only_once_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().canonicalize().unwrap().join(name);
+        symlink("new.wav", at("link.wav")).unwrap();
+        for name in ["new.wav", "link.wav"] {
+            let destination = Destination::new(&at(name)).unwrap();
+            assert_eq!(destination.written, at("new.wav.unfinished"));
+            drop(destination);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the link should be left");
+        }
+        let destination = Destination::new(&at("link.wav")).unwrap();
+        fs::write(&destination.written, "new").unwrap();
+        destination.finish().unwrap();
+        assert_eq!(fs::read_to_string(at("new.wav")).unwrap(), "new");
+        assert!(at("link.wav").is_symlink() && !at("new.wav.unfinished").exists());
+        let error = Destination::new(&at("missing/new.wav")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write") && error.ends_with("missing/new.wav"), "{error}");
     }
 }

@@ -16,7 +16,7 @@ use super::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Show everything since a given time: `"8 hours ago"`, `22:00`, `yesterday`, `2026-11-28`, or
+    /// Show everything since a given time: `"8 hours ago"`, `22:00`, `10pm`, `yesterday`, `2026-11-28`, or
     /// `2026-11-28T22:00:00+01:00`
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
@@ -84,7 +84,7 @@ fn parse_time(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
     }
     let expected = || {
         format!(
-            "--since {text:?}: expected a time such as \"8 hours ago\", 22:00, yesterday, 2026-11-28 or \
+            "--since {text:?}: expected a time such as \"8 hours ago\", 22:00, 10pm, yesterday, 2026-11-28 or \
              2026-11-28T22:00:00+01:00"
         )
     };
@@ -101,7 +101,8 @@ fn parse_time(text: &str, now: &ZonedDateTime) -> anyhow::Result<Timestamp> {
 /// for any other text.
 fn parse_local(text: &str, now: &ZonedDateTime) -> Option<Result<ZonedDateTime, jiff::Error>> {
     let zone = now.time_zone().clone();
-    if let Ok(time) = text.parse::<Time>() {
+    let twelve_hour_clock = || ["%I %p", "%I:%M %p"].into_iter().find_map(|format| Time::strptime(format, text).ok());
+    if let Some(time) = text.parse::<Time>().ok().or_else(twelve_hour_clock) {
         let today = zone.to_zoned_datetime(now.date().to_datetime(time));
         return Some(today.and_then(|at| if at > *now { at.yesterday() } else { Ok(at) }));
     }
@@ -130,6 +131,11 @@ mod tests {
             ("yesterday", "2026-11-26T23:00:00Z"),
             ("20:30", "2026-11-28T19:30:00Z"),
             ("22:00", "2026-11-27T21:00:00Z"),
+            ("7pm", "2026-11-28T18:00:00Z"),
+            ("7:30 PM", "2026-11-28T18:30:00Z"),
+            ("12 am", "2026-11-27T23:00:00Z"),
+            ("11:05pm", "2026-11-27T22:05:00Z"),
+            ("-8h", "2026-11-28T12:00:00Z"),
             ("2026-11-28", "2026-11-27T23:00:00Z"),
             ("2026-11-28 06:15", "2026-11-28T05:15:00Z"),
         ] {

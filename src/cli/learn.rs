@@ -5,9 +5,9 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::builder::PossibleValuesParser;
 use melos::event::Wake;
 use melos::event::parameter::Param;
-use melos::files::config::MidiHost;
 use melos::midi::mapping::ControlLearner;
 use melos::midi::{MidiConnection, MidiSystem, sources};
 
@@ -25,16 +25,16 @@ pub(crate) struct Args {
     #[arg(add = complete::parameters())]
     parameter: String,
     /// MIDI system [auto: JACK if its server is running, otherwise ALSA]
-    #[arg(long, value_enum, default_value = "auto")]
-    midi: MidiHost,
+    #[arg(long, default_value = "auto", value_parser = PossibleValuesParser::new(["auto", "jack", "alsa"]))]
+    midi: String,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let param = Param::from_id(&args.parameter)
         .ok_or_else(|| anyhow!("there is no parameter {:?}; see docs/parameters.md for the list", args.parameter))?;
-    let system = match args.midi {
-        MidiHost::Jack => MidiSystem::Jack,
-        MidiHost::Auto if sources(MidiSystem::Jack).is_ok() => MidiSystem::Jack,
+    let system = match args.midi.as_str() {
+        "jack" => MidiSystem::Jack,
+        "auto" if sources(MidiSystem::Jack).is_ok() => MidiSystem::Jack,
         _ => MidiSystem::Alsa,
     };
     let (sender, events) = sync_channel(QUEUE_CAPACITY);

@@ -35,6 +35,9 @@ use line::{LineFormat, Lines};
 use quota::{OWN_TARGET, Quota};
 use reader::{LocalTime, Reader};
 
+/// The filter unless `MELOS_LOG` is set. The PulseAudio client logs every closed connection as an error, even those it
+/// closes itself, and Melos already reports lost devices and folders that cannot be watched.
+const DEFAULT_FILTER: &str = "warn,pulseaudio=off,notify=off,melos=info";
 /// Capacity of the line queue.
 const QUEUE_CAPACITY: usize = 1024;
 /// Pause before retrying a write to a full non-blocking pipe.
@@ -93,11 +96,9 @@ impl Log {
         let quota = Quota::default();
         let mut writer = Writer { stderr, counts: Arc::clone(&queue.counts), quota: quota.clone(), lost_reported: 0 };
         threads::spawn_restarting("melos-stderr", move || writer.run(&queued_lines))?;
-        // The PulseAudio client logs every closed connection as an error, even those it closes itself; Melos already
-        // reports lost devices.
-        let filter = environment("MELOS_LOG")
-            .and_then(|filter| EnvFilter::try_new(filter).ok())
-            .unwrap_or_else(|| EnvFilter::new("warn,pulseaudio=off,melos=info"));
+        let requested = environment("MELOS_LOG").map(EnvFilter::try_new).transpose();
+        let problem = requested.as_ref().err().map(ToString::to_string);
+        let filter = requested.ok().flatten().unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
         let layer = fmt::layer().with_target(false).log_internal_errors(false);
         let lines = |format| Lines::new(queue.clone(), format);
         let layer = match reader {
@@ -110,6 +111,9 @@ impl Log {
         };
         registry().with(layer.and_then(Journal).with_filter(filter.and(quota))).init();
         std::panic::set_hook(Box::new(log_panic));
+        if let Some(problem) = problem {
+            tracing::warn!("MELOS_LOG is not a log filter, such as melos=debug, and is ignored: {problem}");
+        }
         Ok(Self { queue, reader })
     }
 

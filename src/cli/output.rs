@@ -59,12 +59,18 @@ impl Output {
     }
 }
 
+/// Accepts that the reader has exited early, as in `melos status | head`.
+///
+/// # Errors
+/// If the text could not be written for another reason.
+pub(super) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+}
+
 /// Handles the failure to write a result that the exit status conveys too: says so on standard error, unless the reader has
 /// exited early, as in `melos check | head`.
 pub(super) fn report_failure(written: io::Result<()>) {
-    if let Err(error) = written
-        && error.kind() != ErrorKind::BrokenPipe
-    {
+    if let Err(error) = unless_closed(written) {
         to_stderr(format_args!("melos: cannot write the result: {error}"));
     }
 }

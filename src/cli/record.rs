@@ -6,6 +6,7 @@ use anyhow::bail;
 use melos::event::parameter::{Param, Value};
 use melos::quote::visible;
 use rosc::OscType;
+use serde_json::Value as Json;
 
 use super::client::{Client, poll};
 use super::output::Output;
@@ -19,7 +20,7 @@ pub(crate) struct Args {
     #[arg(value_enum)]
     action: Action,
     /// Seconds of audio before the start to include, at most 30
-    #[arg(long, value_name = "SECONDS", value_parser = preroll)]
+    #[arg(long, value_name = "SECONDS", value_parser = preroll, allow_negative_numbers = true)]
     preroll: Option<f32>,
     /// File format
     #[arg(long, value_parser = ["wav", "flac"])]
@@ -50,6 +51,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     // If there is no audio device at startup, Melos records the first minute unasked; this does not set `record`.
     let requested = status["parameters"]["record"] == true;
     if !on && !requested {
+        fail_on_trouble(&status["recording"])?;
         bail!("there is nothing to stop: no recording was requested");
     }
     let attempts = &status["recording"]["attempts"];
@@ -66,11 +68,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         let reacted = if on { requested || recording["attempts"] != *attempts } else { recording["on"] == false };
         reacted && (recording["on"] == on || !recording["trouble"].is_null())
     })?;
-    if let Some(trouble) = recording["trouble"].as_str() {
-        bail!("{}", visible(trouble));
-    }
+    fail_on_trouble(&recording)?;
     if !is_settled {
         bail!("the daemon did not react in time; run `melos log` to see why");
     }
     Ok(Output::lock().line(recording["file"].as_str().unwrap_or_default())?)
+}
+
+/// Reports why the last recording failed, if it did.
+fn fail_on_trouble(recording: &Json) -> anyhow::Result<()> {
+    recording["trouble"].as_str().map_or(Ok(()), |trouble| bail!("{}", visible(trouble)))
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use melos::event::ControlEvent;
+use melos::event::log::{ControlLog, Entry};
 use melos::files;
 use melos::files::library::Library;
 use melos::files::preset::{JourneySteps, Preset, initial_preset};
@@ -16,7 +17,6 @@ use melos::generator::Generator;
 use melos::generator::model::{Models, find_model, runtime};
 use melos::output::record::{Bits, Format, SoundFile};
 use melos::session::checkpoint::{Checkpoint, checkpoint_files, checkpoint_folder, take_checkpoint_path};
-use melos::session::log::{ControlLog, Entry};
 use melos::session::midi_file::MidiFile;
 use melos::session::offline::Offline;
 use melos::units::{frames_to_seconds, seconds_to_frames};
@@ -44,11 +44,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     start: StartArgs,
     /// Length in seconds [default: 30, or up to the end of the control log]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     seconds: Option<f64>,
     /// Position at which to start, in seconds from the start of the take (for a session's control log, from the start
     /// of the log)
-    #[arg(long, value_name = "SECONDS", requires = "control_log")]
+    #[arg(long, value_name = "SECONDS", requires = "control_log", allow_negative_numbers = true)]
     from: Option<f64>,
     /// Seed for all random choices
     #[arg(long, default_value_t = 1)]
@@ -107,6 +107,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         journey = Some(JourneySteps::new(&preset, 0));
     }
     let start = args.start.values()?;
+    if let Some((param, _)) = start.iter().find(|(param, _)| param.is_only_live()) {
+        bail!(
+            "--set {}: a render cannot use this; scenes, setlists, the timer, recordings and triggers belong to a live performance \
+             (`melos run`)",
+            param.spec().id
+        );
+    }
     if start.iter().any(|(param, _)| param.policy().ends_journey) {
         journey = None;
     }
@@ -144,7 +151,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         let write = || {
             let mut file = File::create(&destination.written)?;
             notes.write(&mut file)?;
-            file.sync_all()
+            files::sync(&file)
         };
         write().with_context(|| format!("cannot write {}", path.display()))?;
         destination.finish()?;
@@ -258,8 +265,9 @@ fn render(
         }
         done += frames;
         progress_bar.set_position(done);
-        if let Some(progress) = &mut progress {
-            progress.report(done, out)?;
+        // The render does not depend on whoever reads the progress.
+        if progress.as_mut().is_some_and(|progress| progress.report(done, out).is_err()) {
+            progress = None;
         }
         progress_bar.set_message(format!(
             "{:.1}× real time",

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use melos::files::state_folder;
-use melos::quote::{choices, quoted};
+use melos::files::{exact_name, state_folder};
+use melos::quote::quoted;
 use melos::session::live::{stored_scene_file, stored_scenes};
 use rosc::OscType;
 
-use super::client::{Client, LISTING_DELAY, TIMEOUT, poll};
+use super::client::{Client, Names, TIMEOUT, poll};
 use super::complete;
 use super::list::{List, list};
 
@@ -61,16 +61,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     match args.action {
         None => list(List::Scenes, &args.client),
         Some(Action::Rename { scene, to, client }) => {
-            let scenes = existing(&client, &scene)?;
+            let (scene, scenes) = existing(&client, &scene)?;
             let to = to.trim();
-            if scenes.iter().any(|other| other == to) {
+            if scenes.contains(to) {
                 bail!("there is already a scene {}", quoted(to));
             }
             client.send("/melos/scene/rename", vec![OscType::String(scene), OscType::String(to.to_owned())])?;
-            wait_until(&client, |scenes| scenes.iter().any(|other| other == to))
+            wait_until(&client, |scenes| scenes.contains(to))
         }
         Some(Action::Delete { scene, client }) => {
-            existing(&client, &scene)?;
+            let (scene, _) = existing(&client, &scene)?;
             client.send("/melos/scene/delete", vec![OscType::String(scene.clone())])?;
             wait_until(&client, |scenes| !scenes.contains(&scene))
         }
@@ -82,43 +82,30 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 fn export(scene: &str, state: Option<PathBuf>) -> anyhow::Result<()> {
     let folder = state.or_else(state_folder).context("there is no home folder; choose a folder with --state")?;
     // A scene stored a moment ago may not have been saved yet.
-    let (text, _) = poll(SAVING_DELAY, || Ok(stored_scene_file(&folder, scene)), Option::is_some)?;
-    let Some(text) = text else {
-        let stored = stored_scenes(&folder);
-        bail!(
-            "no scene {} is stored in {}; {}",
-            quoted(scene),
-            folder.display(),
-            choices(stored.iter().map(String::as_str))
-        );
-    };
+    let is_saved = |stored: &Vec<String>| stored.iter().any(|name| name == scene);
+    let (stored, _) = poll(SAVING_DELAY, || Ok(stored_scenes(&folder)), is_saved)?;
+    let known = stored.iter().map(|name| (name.as_str(), name.as_str()));
+    let scene = exact_name("scene", scene, known).with_context(|| folder.display().to_string())?;
+    let text = stored_scene_file(&folder, scene).with_context(|| format!("scene {} is gone", quoted(scene)))?;
     Ok(write!(std::io::stdout(), "{text}")?)
 }
 
-/// Returns the names of the scenes.
-fn scenes(client: &Client) -> anyhow::Result<Vec<String>> {
-    client.names("/scenes", "scenes")
-}
-
-/// Returns the names of all scenes, provided that `scene` is one of them.
+/// Returns the exact name of a scene, and the names of all scenes.
 ///
 /// # Errors
-/// If it is not, or if no daemon responds.
-fn existing(client: &Client, scene: &str) -> anyhow::Result<Vec<String>> {
-    let is_listed = |scenes: &Vec<String>| scenes.iter().any(|other| other == scene);
-    let (scenes, exists) = poll(LISTING_DELAY, || scenes(client), is_listed)?;
+/// If there is no such scene, or if no daemon responds.
+fn existing(client: &Client, scene: &str) -> anyhow::Result<(String, Names)> {
+    let scenes = client.names_with("/scenes", "scenes", scene)?;
     if scenes.is_empty() {
         bail!("{}", List::Scenes.hint());
     }
-    if !exists {
-        bail!("there is no scene {}; {}", quoted(scene), choices(scenes.iter().map(String::as_str)));
-    }
-    Ok(scenes)
+    let exact = scenes.exact("scene", scene)?.to_owned();
+    Ok((exact, scenes))
 }
 
 /// Waits until the scenes meet a condition.
-fn wait_until(client: &Client, condition: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
-    let (_, is_met) = poll(TIMEOUT, || scenes(client), |scenes| condition(scenes))?;
+fn wait_until(client: &Client, condition: impl Fn(&Names) -> bool) -> anyhow::Result<()> {
+    let (_, is_met) = poll(TIMEOUT, || client.names("/scenes", "scenes"), condition)?;
     if !is_met {
         bail!("the daemon did not make the change; run `melos log` to see why");
     }

@@ -4,10 +4,9 @@ use anyhow::{anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use melos::event::parameter::{Input, Param, TABLE, Value};
 use melos::files::document::parameter;
-use melos::quote::{choices, quoted};
 use rosc::OscType;
 
-use super::client::{Client, LISTING_DELAY, poll};
+use super::client::Client;
 use super::complete;
 use super::output::Output;
 use super::settings::settings_of;
@@ -24,8 +23,10 @@ pub(crate) struct SetArgs {
     #[arg(value_parser = ids(), hide_possible_values = true, add = complete::parameters())]
     parameter: String,
     /// New value; omit for triggers such as panic
-    #[arg(allow_negative_numbers = true, add = complete::values())]
+    #[arg(allow_hyphen_values = true, value_parser = value, add = complete::values())]
     value: Option<String>,
+    /// Further words of the value, such as the unit in -12 dB
+    rest: Vec<String>,
     /// Apply at the next bar line instead of at once
     #[arg(long)]
     next_bar: bool,
@@ -33,14 +34,27 @@ pub(crate) struct SetArgs {
     client: Client,
 }
 
+/// Accepts a value, which may start with a hyphen, such as `-6dB`, but not a mistyped option.
+fn value(text: &str) -> Result<String, String> {
+    if text.starts_with("--") { Err("there is no such option".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+impl SetArgs {
+    /// Returns the whole value.
+    fn text(&self) -> Option<String> {
+        let first = self.value.clone()?;
+        Some(self.rest.iter().fold(first, |text, word| text + " " + word))
+    }
+}
+
 pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
     let param = parameter(&args.parameter).map_err(|hint| anyhow!(hint))?;
-    let settings = match &args.value {
-        Some(text) => settings_of(param, text)?,
+    let mut settings = match args.text() {
+        Some(text) => settings_of(param, &text)?,
         None => param.fit_within(Input::Nothing)?.map(|value| (param, value)).into_iter().collect(),
     };
-    for (param, value) in &settings {
-        check_name(&args.client, *param, value)?;
+    for (param, value) in &mut settings {
+        *value = with_exact_name(&args.client, *param, value)?;
         send(&args.client, *param, value, args.next_bar)?;
     }
     settings.iter().try_for_each(|(param, value)| confirm(&args.client, *param, value, args.next_bar))
@@ -48,7 +62,7 @@ pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PresetArgs {
-    /// File name without .toml, as listed by `melos presets`; `next` and `previous` step through the list
+    /// File name without .toml or title, as listed by `melos presets`; `next` and `previous` step through the list
     #[arg(add = complete::presets())]
     name: String,
     /// Apply at the next bar line instead of at once
@@ -69,27 +83,30 @@ pub(crate) fn preset(args: PresetArgs) -> anyhow::Result<()> {
 
 /// Sets a parameter and checks that the daemon applied the value, except for triggers and changes at the next bar.
 pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
-    check_name(client, param, value)?;
-    send(client, param, value, next_bar)?;
-    confirm(client, param, value, next_bar)
+    let value = with_exact_name(client, param, value)?;
+    send(client, param, &value, next_bar)?;
+    confirm(client, param, &value, next_bar)
 }
 
-/// Checks that there is a preset, setlist or scene of the name that a value holds; the daemon would only log the mistake,
-/// and only at the next bar line if the value is to apply then.
-fn check_name(client: &Client, param: Param, value: &Value) -> anyhow::Result<()> {
+/// Returns a value with the exact name of the preset, setlist or scene that it names.
+///
+/// # Errors
+/// If there is none, or no daemon responds. The daemon itself would only log the mistake, and only at the next bar line if the
+/// value is to apply then.
+fn with_exact_name(client: &Client, param: Param, value: &Value) -> anyhow::Result<Value> {
     let (path, key, kind) = match param {
         Param::Preset => ("/presets", "presets", "preset"),
         Param::Setlist => ("/presets", "setlists", "setlist"),
         param if param.names_scene() => ("/scenes", "scenes", "scene"),
-        _ => return Ok(()),
+        _ => return Ok(value.clone()),
     };
-    let Value::Text(name) = value else { return Ok(()) };
-    let is_listed = |names: &Vec<String>| name.is_empty() || names.contains(name);
-    let (names, exists) = poll(LISTING_DELAY, || client.names(path, key), is_listed)?;
-    if !exists {
-        bail!("there is no {kind} {}; {}", quoted(name), choices(names.iter().map(String::as_str)));
+    match value {
+        Value::Text(name) if !name.is_empty() => {
+            let names = client.names_with(path, key, name)?;
+            Ok(Value::Text(names.exact(kind, name)?.to_owned()))
+        }
+        value => Ok(value.clone()),
     }
-    Ok(())
 }
 
 /// Sends a value without checking that the daemon applied it.
@@ -135,4 +152,48 @@ pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
         out.line(format_args!("{:<20} {}", spec.id, value.trim_end()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Set {
+        #[command(flatten)]
+        args: SetArgs,
+    }
+
+    fn parse(arguments: &str) -> Result<SetArgs, clap::Error> {
+        Set::try_parse_from(["set"].into_iter().chain(arguments.split(' '))).map(|set| set.args)
+    }
+
+    #[test]
+    fn values_may_start_with_a_hyphen_and_consist_of_several_words() {
+        for (arguments, value, next_bar) in [
+            ("level/pad -6dB", Some("-6dB"), false),
+            ("level/pad -12 dB --next-bar", Some("-12 dB"), true),
+            ("register --next-bar -0.5", Some("-0.5"), true),
+            ("tone -.5 --http 9081", Some("-.5"), false),
+            ("key A minor", Some("A minor"), false),
+            ("panic --next-bar", None, true),
+        ] {
+            let args = parse(arguments).unwrap();
+            assert_eq!((args.text().as_deref(), args.next_bar), (value, next_bar), "{arguments}");
+        }
+        let settings = settings_of(Param::LevelPad, &parse("level/pad -12 dB").unwrap().text().unwrap());
+        assert_eq!(settings.unwrap(), [(Param::LevelPad, Value::Number(-12.0))]);
+    }
+
+    #[test]
+    fn options_are_not_taken_for_values() {
+        for arguments in ["level/pad --help", "level/pad -h", "level/pad -6dB --help"] {
+            assert_eq!(parse(arguments).unwrap_err().kind(), ErrorKind::DisplayHelp, "{arguments}");
+        }
+        let mistyped = parse("panic --next-br").unwrap_err().to_string();
+        assert!(mistyped.contains("--next-br") && mistyped.contains("there is no such option"), "{mistyped}");
+    }
 }

@@ -5,14 +5,14 @@ use melos::event::parameter::{Input, Param, Value};
 use melos::quote::{listed, quoted};
 use serde_json::Value as Json;
 
-use super::client::{Client, LISTING_DELAY, poll};
+use super::client::{Client, LISTING_DELAY, Names, poll};
 use super::complete;
 use super::output::Output;
 use super::set::{apply, send};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// `next`, `previous`, an entry's number, or the name of a setlist to select; lists the setlists if omitted
+    /// `next`, `previous`, an entry's number, or the name or title of a setlist to select; lists the setlists if omitted
     #[arg(add = complete::setlists())]
     step: Option<String>,
     /// Apply at the next bar line instead of at once
@@ -37,8 +37,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let (checked, _) = poll(LISTING_DELAY, fetch, Result::is_ok)?;
     if let Err(problem) = checked {
-        // Sent anyway, because the daemon moves to an entry even if it cannot load it. A number out of range is not
-        // sent, because the daemon would clamp it and report another number.
+        // Sent anyway, because the daemon moves to an entry even if it cannot load it. It would refuse a number out of
+        // range.
         let is_in_range = match value {
             Value::Number(number) => param.fit_within(Input::Number(number.into())).is_ok(),
             _ => true,
@@ -99,16 +99,13 @@ fn check(target: &Target, status: &Json, lists: &Json, scenes: &Json) -> Result<
             Target::Relative(_) => format!("setlist {name} begins here"),
         });
     };
-    let (kind, cue) = (entry["kind"].as_str().unwrap_or_default(), &entry["name"]);
-    let exists = match kind {
-        "preset" => lists["presets"].as_array().into_iter().flatten().any(|preset| preset["id"] == *cue),
-        _ => scenes["scenes"].as_array().into_iter().flatten().any(|scene| scene == cue),
+    let (kind, known) = match entry["kind"].as_str() {
+        Some("preset") => ("preset", &lists["presets"]),
+        _ => ("scene", &scenes["scenes"]),
     };
-    if exists {
-        Ok(())
-    } else {
-        Err(format!("entry {number} of setlist {name} needs the {kind} {cue}, which does not exist"))
-    }
+    let cue = entry["name"].as_str().unwrap_or_default();
+    let found = Names::in_list(known).exact(kind, cue).map(|_| ());
+    found.map_err(|error| format!("entry {number} of setlist {name}: {error}"))
 }
 
 fn show(client: &Client) -> anyhow::Result<()> {
@@ -154,7 +151,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_cannot_be_loaded_is_reported() {
-        let entries = json!([{ "kind": "preset", "name": "calm" }, { "kind": "preset", "name": "gone" }]);
+        let entries = json!([{ "kind": "preset", "name": "Calm" }, { "kind": "preset", "name": "gone" }]);
         let lists = json!({ "presets": [{ "id": "calm" }], "setlists": [{ "id": "friday", "entries": entries }] });
         let scenes = json!({ "scenes": [] });
         let at = |position: u32, selected: &str, target| {
@@ -167,7 +164,11 @@ mod tests {
         for (position, target, problem) in [
             (0, Target::Relative(-1), "begins here"),
             (2, Target::Relative(1), "setlist \"friday\" ends here"),
-            (1, Target::Relative(1), "entry 2 of setlist \"friday\" needs the preset \"gone\", which does not exist"),
+            (
+                1,
+                Target::Relative(1),
+                "entry 2 of setlist \"friday\": there is no preset \"gone\"; the only choice is calm",
+            ),
             (0, Target::Number(9), "there is no entry 9 in setlist \"friday\", which has 2"),
         ] {
             let found = at(position, "friday", target).unwrap_err();

@@ -3,7 +3,7 @@
 use anyhow::{anyhow, bail};
 use melos::event::parameter::{Input, Param, Value, key_and_mode};
 use melos::files::document::parameter;
-use melos::music::emotion::Emotion;
+use melos::music::emotion::{Emotion, check_weights};
 
 use super::complete;
 
@@ -19,13 +19,13 @@ pub(crate) struct StartArgs {
     #[arg(long, allow_negative_numbers = true)]
     arousal: Option<f64>,
     /// Creativity of the network and the harmony, 0.1 to 2
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     temperature: Option<f64>,
     /// Tonic, such as A or Eb; or tonic and scale, such as "A minor"
     #[arg(long, add = complete::values_for(Param::Key))]
     key: Option<String>,
     /// Fixed tempo, in beats per minute
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     tempo: Option<f64>,
     /// Play the network alone
     #[arg(long, conflicts_with = "no_network")]
@@ -75,8 +75,8 @@ impl StartArgs {
         for text in &self.set {
             let Some((id, value)) = text.split_once('=') else { bail!("--set {text}: expected PARAMETER=VALUE") };
             let param = parameter(id).map_err(|hint| anyhow!("--set {id}: {hint}"))?;
-            if param == Param::Preset {
-                bail!("--set preset: use --preset instead");
+            if matches!(param, Param::Preset | Param::Seed) {
+                bail!("--set {id}: use --{id} instead");
             }
             values.extend(settings_of(param, value)?);
         }
@@ -105,16 +105,21 @@ pub(super) fn settings_of(param: Param, text: &str) -> anyhow::Result<Vec<(Param
 
 /// Parses `calm` or `calm=0.7,sad=0.3` into eight weights, which are 0 for emotions that are not named.
 fn blend(text: &str) -> anyhow::Result<Vec<(Param, f64)>> {
-    let mut weights = [0.0; Emotion::COUNT];
+    let mut given = [None; Emotion::COUNT];
     for part in text.split(',') {
         let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
         let emotion = Emotion::from_name(name.trim())
             .ok_or_else(|| anyhow!("emotion {name}: expected one of {}", Emotion::ALL.map(Emotion::name).join(", ")))?;
-        weights[emotion as usize] = weight
+        let weight: f64 = weight
             .trim()
             .parse()
             .map_err(|_| anyhow!("emotion {part}: {weight:?} is not a weight; try calm=0.7,sad=0.3"))?;
+        if given[emotion as usize].replace(weight).is_some() {
+            bail!("emotion {text}: {} is given twice", emotion.name());
+        }
     }
+    let weights = given.map(Option::unwrap_or_default);
+    check_weights(&weights).map_err(|reason| anyhow!("emotion {text}: {reason}"))?;
     Ok(Emotion::ALL
         .into_iter()
         .zip(weights)
@@ -133,7 +138,16 @@ mod tests {
         assert_eq!(weights[Emotion::Sad as usize], (Param::Sad, 0.3));
         assert_eq!(weights.iter().map(|(_, weight)| weight).sum::<f64>(), 1.0);
         assert!(blend("bored").unwrap_err().to_string().contains("nostalgic"));
-        assert!(blend("calm=much").is_err());
+        for (invalid, hint) in [
+            ("calm=much", "\"much\" is not a weight"),
+            ("calm=0,sad=0", "at least one above 0"),
+            ("calm=2", "from 0 to 1"),
+            ("calm=0.5,calm=0.3", "calm is given twice"),
+            ("calm=0.5,sad=0.3,peaceful=0.1", "calm is given twice"),
+        ] {
+            let error = blend(invalid).unwrap_err().to_string();
+            assert!(error.contains(hint), "{invalid}: {error}");
+        }
     }
 
     #[test]
@@ -157,7 +171,8 @@ mod tests {
         for (args, hint) in [
             (StartArgs { tempo: Some(9000.0), ..StartArgs::default() }, "expected a number from 40 to 200"),
             (StartArgs { set: vec!["revreb=1".to_owned()], ..StartArgs::default() }, "did you mean \"reverb\""),
-            (StartArgs { set: vec!["preset=slow-dawn".to_owned()], ..StartArgs::default() }, "--preset"),
+            (StartArgs { set: vec!["preset=slow-dawn".to_owned()], ..StartArgs::default() }, "use --preset"),
+            (StartArgs { set: vec!["seed=7".to_owned()], ..StartArgs::default() }, "use --seed"),
         ] {
             let message = args.values().unwrap_err().to_string();
             assert!(message.contains(hint), "{message}");

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::client::Client;
 use super::list::duration;
-use super::output::{Output, report_failure};
+use super::output::{Output, unless_closed};
 
 /// Exit status during the start, when the generator is late or no audio device is available.
 const UNHEALTHY: u8 = 2;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let mut out = Output::lock();
     let status = args.client.get("/status")?;
-    report_failure(if args.json { out.json(&status) } else { out.lines(describe(&status)) });
+    unless_closed(if args.json { out.json(&status) } else { out.lines(describe(&status)) })?;
     Ok(if is_healthy(&status) { ExitCode::SUCCESS } else { ExitCode::from(UNHEALTHY) })
 }
 

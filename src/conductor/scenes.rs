@@ -23,6 +23,12 @@ pub enum SceneError {
         /// The end of the message, which lists the existing scenes.
         known: String,
     },
+    /// The crossfader has no scene at one of its ends, or at both.
+    #[error("to crossfade between two scenes, first choose {ends}")]
+    NoEnds {
+        /// The addresses that choose the missing scenes.
+        ends: &'static str,
+    },
     /// The name is empty.
     #[error("a scene name must not be empty")]
     Nameless,
@@ -118,13 +124,19 @@ impl Scenes {
     /// Interpolates between two scenes by `t` (0..=1) and returns the current settings with the result applied.
     ///
     /// # Errors
-    /// If one of the scenes does not exist.
+    /// If one of the scenes has not been chosen or does not exist.
     pub(super) fn crossfade(&self, a: &str, b: &str, t: f32, current: &Settings) -> Result<Settings, SceneError> {
-        Ok(current.with_scenes(self.find(a)?, self.find(b)?, t))
+        let ends = match (a, b) {
+            ("", "") => "both: /melos/scene/a and /melos/scene/b",
+            ("", _) => "/melos/scene/a",
+            (_, "") => "/melos/scene/b",
+            _ => return Ok(current.with_scenes(self.find(a)?, self.find(b)?, t)),
+        };
+        Err(SceneError::NoEnds { ends })
     }
 
     /// Returns all scenes, sorted by name.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Settings)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Settings)> + Clone {
         self.stored.iter().map(|(name, settings)| (name.as_str(), settings))
     }
 
@@ -189,6 +201,14 @@ mod tests {
         assert!(matches!(scenes.rename("dusk", "day"), Err(SceneError::Unknown { .. })));
         let error = scenes.crossfade("dawn", "dusk", 0.5, &settings).unwrap_err().to_string();
         assert!(error.contains("dusk") && error.contains("dawn"), "{error}");
+        for (a, b, ends) in [
+            ("", "", "both: /melos/scene/a and /melos/scene/b"),
+            ("", "dawn", "/melos/scene/a"),
+            ("dawn", "", "/melos/scene/b"),
+        ] {
+            let error = scenes.crossfade(a, b, 0.5, &settings).unwrap_err().to_string();
+            assert_eq!(error, format!("to crossfade between two scenes, first choose {ends}"));
+        }
     }
 
     #[test]

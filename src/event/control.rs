@@ -56,17 +56,6 @@ pub enum ControlEvent {
     },
 }
 
-impl ControlEvent {
-    /// Returns the text, if any, that the event assigns to `param`, immediately or at the next bar line.
-    #[must_use]
-    pub fn text_for(&self, param: Param) -> Option<&str> {
-        match self {
-            Self::Set(set, Value::Text(text)) | Self::NextBar(set, Value::Text(text)) if *set == param => Some(text),
-            _ => None,
-        }
-    }
-}
-
 /// An event from a control source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incoming {

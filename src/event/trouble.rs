@@ -38,6 +38,8 @@ pub enum Part {
     Http,
     /// The external tempo source.
     Tempo,
+    /// The opening hours.
+    Schedule,
     /// Full quality, for which the machine is too slow.
     Economy,
 }
@@ -59,6 +61,7 @@ impl fmt::Display for Part {
             Self::Osc => "osc",
             Self::Http => "http",
             Self::Tempo => "tempo",
+            Self::Schedule => "schedule",
             Self::Economy => "economy",
         })
     }

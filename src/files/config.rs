@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::files::document::{self, Problem};
-use crate::quote::choices;
+use crate::files::names::NameError;
 
 pub use change::{ConfigChange, TakesEffect};
 pub use data::find_data;
@@ -346,14 +346,9 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
-    /// The initial preset does not exist.
-    #[error("there is no preset {name:?}; {}", choices(.known.iter().map(String::as_str)))]
-    NoPreset {
-        /// Its name.
-        name: String,
-        /// The existing presets.
-        known: Vec<String>,
-    },
+    /// The name of the initial preset stands for no preset, or for several.
+    #[error(transparent)]
+    Preset(#[from] NameError),
 }
 
 impl Config {

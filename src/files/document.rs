@@ -80,7 +80,14 @@ impl<'a> Document<'a> {
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let span = error.span().unwrap_or_default();
-            document.add(span, "", error.message());
+            match error.message() {
+                // The span is that of the key.
+                message @ "duplicate key" => {
+                    let key = text.get(span.clone()).unwrap_or_default();
+                    document.add(span, "", format_args!("{message} {key}"));
+                }
+                message => document.add(span, "", message),
+            }
         }
         document.syntax_errors = document.problems.len();
         (document, Table::new(String::new(), 0..0, root.into_inner()))

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::document::Problem;
+use super::names::{NameError, Titled, exact_name};
 use super::watch::MAX_FILES;
 
 /// A function that reads one file.
@@ -160,6 +161,18 @@ impl<T: PartialEq> Library<T> {
             Err(index) => index as isize + if steps > 0 { steps - 1 } else { steps },
         };
         Some(names[index.rem_euclid(count) as usize])
+    }
+}
+
+impl<T: Titled> Library<T> {
+    /// Looks up an item by what may be its name or title, as [`exact_name`] does, and returns it with its name.
+    ///
+    /// # Errors
+    /// When there is no such item, or more than one.
+    pub fn find(&self, text: &str) -> Result<(&str, &T), NameError> {
+        let known = self.items.iter().map(|(name, item)| (name.as_str(), item.value.title()));
+        let name = exact_name(T::KIND, text, known)?;
+        Ok((name, &self.items[name].value))
     }
 }
 

@@ -14,27 +14,29 @@ use std::ops::Range;
 
 pub(super) use mood::mood_last;
 
-use crate::event::parameter::{InPreset, Param, Value, key_and_mode};
+use crate::event::parameter::{InPreset, Param, Value};
 use crate::files::document::{Document, Field, Table, parameter};
 
 /// Where the parameters are set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Preset,
+    /// A step of a preset's journey, which needs a mood.
+    Step,
     Scene,
 }
 
 impl Place {
     const fn accepts(self, param: Param) -> bool {
         match self {
-            Self::Preset => !matches!(param.policy().preset, InPreset::Refused),
+            Self::Preset | Self::Step => !matches!(param.policy().preset, InPreset::Refused),
             Self::Scene => param.policy().scene,
         }
     }
 
     const fn name(self) -> &'static str {
         match self {
-            Self::Preset => "preset",
+            Self::Preset | Self::Step => "preset",
             Self::Scene => "scene",
         }
     }
@@ -43,7 +45,8 @@ impl Place {
 /// A parameter that the file sets, and where.
 struct NamedParam {
     param: Param,
-    value: Value,
+    /// The value; `None` if it is invalid, which has been reported.
+    value: Option<Value>,
     span: Range<usize>,
     key: String,
 }
@@ -51,11 +54,14 @@ struct NamedParam {
 /// Reads all remaining keys of a table as parameters, and checks their mood. Returns them in the order of the parameter
 /// table.
 pub(super) fn read(document: &mut Document<'_>, place: Place, table: Table<'_>) -> Vec<(Param, Value)> {
-    let mut named = Vec::new();
+    let (mut named, span) = (Vec::new(), table.span());
     read_table(document, place, "", table, &mut named);
+    if place == Place::Step && !named.iter().any(|named| named.param.is_mood()) {
+        document.add(span, "", "a step needs a mood: an emotion, a blend, or both valence and arousal");
+    }
     mood::check(document, &named);
     named.sort_by_key(|named| named.param);
-    named.into_iter().map(|named| (named.param, named.value)).collect()
+    named.into_iter().filter_map(|named| Some((named.param, named.value?))).collect()
 }
 
 /// Reads ids and values; a table's name is the part of its ids before the slash.
@@ -88,10 +94,11 @@ fn read_table(
 }
 
 fn read_value(document: &mut Document<'_>, param: Param, field: Field<'_>, named: &mut Vec<NamedParam>) {
-    let settings = match field.value.as_str().and_then(|text| key_and_mode(param, text)) {
-        Some(settings) => settings.to_vec(),
-        None => field.parameter(document, param).map(|value| (param, value)).into_iter().collect(),
-    };
+    let mut settings: Vec<_> =
+        field.settings(document, param).into_iter().map(|(param, value)| (param, Some(value))).collect();
+    if settings.is_empty() {
+        settings.push((param, None));
+    }
     for (param, value) in settings {
         if named.iter().any(|other| other.param == param) {
             return document.add(field.span, &field.key, "the parameter is set twice; keep only one value");

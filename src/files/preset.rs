@@ -38,6 +38,7 @@ use crate::event::parameter::{InPreset, Param, Value};
 use crate::files::config::ConfigError;
 use crate::files::document::{Document, Problem, read};
 use crate::files::library::Library;
+use crate::files::names::Titled;
 use crate::files::parameters::{self, Place, mood_last};
 
 /// A valid preset.
@@ -68,7 +69,8 @@ impl Preset {
         root.check_schema(&mut document);
         preset.name = root.required_text(&mut document, "name");
         preset.description = root.text(&mut document, "description").unwrap_or_default();
-        preset.repeats = root.flag(&mut document, "loop").unwrap_or(false);
+        let repeats = root.take("loop");
+        preset.repeats = repeats.as_ref().and_then(|field| field.flag(&mut document)).unwrap_or(false);
         let steps = root.tables(&mut document, "journey");
         // A step with an error is a step, too.
         let has_journey = !steps.is_empty();
@@ -81,8 +83,8 @@ impl Preset {
             }
             preset.modulations.push((param, modulation));
         }
-        if preset.repeats && !has_journey {
-            document.add(0..0, "", "loop = true needs a [[journey]] to repeat");
+        if let Some(field) = repeats.filter(|_| preset.repeats && !has_journey) {
+            document.add(field.span, &field.key, "needs a [[journey]] to repeat");
         }
         preset.named = parameters::read(&mut document, Place::Preset, root);
         document.finish(preset)
@@ -121,15 +123,20 @@ impl Preset {
     }
 }
 
+impl Titled for Preset {
+    const KIND: &'static str = "preset";
+
+    fn title(&self) -> &str {
+        &self.name
+    }
+}
+
 /// Looks up the preset that a performance starts with; returns the values to set and the preset.
 ///
 /// # Errors
-/// When there is no such preset; the message lists the presets.
+/// When there is no such preset, or more than one; the message lists the presets.
 pub fn initial_preset(presets: &Library<Preset>, name: &str) -> Result<(Vec<(Param, Value)>, Preset), ConfigError> {
-    let Some(preset) = presets.get(name) else {
-        let known = presets.names().map(str::to_owned).collect();
-        return Err(ConfigError::NoPreset { name: name.to_owned(), known });
-    };
+    let (name, preset) = presets.find(name)?;
     let mut values = preset.settings();
     values.push((Param::Preset, Value::Text(name.to_owned())));
     Ok((values, preset.clone()))

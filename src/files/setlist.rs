@@ -15,6 +15,7 @@
 use std::path::Path;
 
 use crate::files::document::{Document, Problem, Table, read};
+use crate::files::names::Titled;
 
 /// Maximum number of entries in a setlist.
 const MAX_ENTRIES: usize = 256;
@@ -73,6 +74,14 @@ impl Setlist {
     /// Returns every problem, or why the file cannot be read.
     pub fn read(file: &Path) -> Result<Self, Vec<Problem>> {
         read(file, Self::parse)
+    }
+}
+
+impl Titled for Setlist {
+    const KIND: &'static str = "setlist";
+
+    fn title(&self) -> &str {
+        &self.name
     }
 }
 

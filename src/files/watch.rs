@@ -6,6 +6,7 @@
 //! the burst of events ends. Hidden files and editors' temporary files are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::event::{Part, Troubles};
 use crate::threads;
@@ -214,16 +215,22 @@ impl Watch {
                 self.watcher = Some((watcher, events));
                 self.update_watches();
             }
-            Err(error) => self.give_up(&error),
+            Err(error) => self.give_up(format_args!("the system cannot watch files: {}", reason(&error))),
         }
     }
 
-    /// Continues without the system's file watcher.
-    fn give_up(&mut self, error: &dyn std::fmt::Display) {
+    /// Continues without the system's file watcher until the next attempt to start it, and reports why.
+    fn give_up(&mut self, problem: impl Display) {
         self.watcher = None;
         self.reported = true;
-        let seconds = POLL.as_secs();
-        self.troubles.set(Part::Watch, format!("cannot watch files ({error}); checking them every {seconds} s"));
+        let (poll, retry) = (POLL.as_secs(), RETRY.as_secs());
+        self.troubles.set(
+            Part::Watch,
+            format!(
+                "{problem}; Melos looks for changes every {poll} s instead, the last good state of every file stays in use, \
+                 and watching is tried again every {retry} s"
+            ),
+        );
     }
 
     /// Watches every folder of the last scan, and stops watching folders that are no longer in it.
@@ -242,14 +249,14 @@ impl Watch {
             if !self.watched.contains_key(folder) {
                 match watcher.watch(folder, RecursiveMode::NonRecursive) {
                     Ok(()) => drop(self.watched.insert(folder.clone(), *identity)),
-                    // The folder may have disappeared in the meantime.
-                    Err(_) if !folder.exists() => {}
-                    Err(error) => failed = Some(error),
+                    // The folder has disappeared, even if it is back by now; the next scan finds it.
+                    Err(error) if matches!(error.kind, ErrorKind::PathNotFound) || !folder.exists() => {}
+                    Err(error) => failed = Some(unwatchable(folder, &error)),
                 }
             }
         }
         match failed {
-            Some(error) => self.give_up(&error),
+            Some(problem) => self.give_up(problem),
             None if std::mem::take(&mut self.reported) => self.troubles.clear(Part::Watch),
             None => {}
         }
@@ -258,7 +265,7 @@ impl Watch {
     fn run(&mut self, changed: &SyncSender<Changed>) {
         loop {
             if self.wait() == Err(WatcherEnded) {
-                self.give_up(&"the watcher ended");
+                self.give_up("the system no longer reports changes to files");
             }
             let scan = Scan::run(&self.paths, self.selects, &self.last);
             let changed_paths = scan.differences(&self.last);
@@ -280,6 +287,20 @@ impl Watch {
         }
         thread::sleep(POLL);
         Ok(())
+    }
+}
+
+/// Says which folder the system cannot watch, and why.
+fn unwatchable(folder: &Path, error: &notify::Error) -> String {
+    format!("the folder {} cannot be watched: {}", folder.display(), reason(error))
+}
+
+/// Returns the reason for an error of the system's file watcher, without the paths, which the caller names.
+fn reason(error: &notify::Error) -> String {
+    match &error.kind {
+        ErrorKind::Io(error) => error.to_string(),
+        ErrorKind::MaxFilesWatch => "the system's limit on watches (fs.inotify.max_user_watches) is reached".to_owned(),
+        _ => "the system refuses it".to_owned(),
     }
 }
 

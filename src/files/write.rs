@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::ZonedDateTime;
+use rustix::io::Errno;
 
 /// Replaces a file atomically: after a crash or power cut, either the old or the new file is there in full. Follows
 /// links and replaces their target.
@@ -34,6 +35,17 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&new);
     }
     result
+}
+
+/// Waits until a file is on disk. Pipes and most devices cannot be synced, which is not an error.
+///
+/// # Errors
+/// When the disk fails.
+pub fn sync(file: &File) -> io::Result<()> {
+    file.sync_all().or_else(|error| {
+        let is_refused = matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::NOTSUP | Errno::ROFS));
+        if is_refused && !file.metadata()?.is_file() { Ok(()) } else { Err(error) }
+    })
 }
 
 /// Syncs the directory entry of a file to disk.
@@ -144,6 +156,14 @@ mod tests {
         fs::create_dir(path("folder")).unwrap();
         assert!(replace(&path("folder"), b"x").is_err());
         assert!(!path("folder.new").exists(), "nothing should be left behind");
+    }
+
+    #[test]
+    fn pipes_and_devices_need_not_be_synced() {
+        let (_reader, writer) = io::pipe().unwrap();
+        sync(&File::from(std::os::fd::OwnedFd::from(writer))).unwrap();
+        sync(&File::create("/dev/null").unwrap()).unwrap();
+        sync(&tempfile::tempfile().unwrap()).unwrap();
     }
 
     #[test]

@@ -18,6 +18,18 @@ pub enum Emotion {
     Mysterious,
 }
 
+/// Checks the weights of a blend.
+///
+/// # Errors
+/// If one is not from 0 to 1, or none is above 0; the message says so.
+pub fn check_weights(weights: &[f64]) -> Result<(), &'static str> {
+    let are_in_range = weights.iter().all(|weight| (0.0..=1.0).contains(weight));
+    if are_in_range && weights.iter().any(|weight| *weight > 0.0) {
+        return Ok(());
+    }
+    Err("weights must be from 0 to 1, with at least one above 0")
+}
+
 impl Emotion {
     /// Number of emotions.
     pub const COUNT: usize = 8;

@@ -20,6 +20,7 @@
 //! Requests do not delay the performance: lists are locked only while they are copied, and files are accessed on other
 //! threads.
 
+mod action;
 pub(crate) mod api_state;
 mod assets;
 mod file_tasks;
@@ -48,12 +49,17 @@ use super::status::{Metrics, Status};
 use crate::event::health::{Loss, counted};
 use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
+use crate::files::exact_name;
 use crate::output::record::Listeners;
 use crate::quote::is_disruptive;
-use api_state::ApiState;
+use action::Action;
+use api_state::{ApiState, PresetInfo};
 use file_tasks::FileTasks;
 use pieces::{PieceRequest, Pieces};
 use reply::Refusal;
+
+#[doc(hidden)]
+pub use pieces::probe as probe_piece;
 
 /// Path of the page.
 pub const PAGE: &str = "/page";
@@ -165,35 +171,26 @@ async fn scenes(State(http): State<Arc<Http>>) -> Json<Value> {
     Json(json!({ "scenes": *http.api.scenes() }))
 }
 
-/// An action on a scene; scenes are stored and recalled through parameters.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum SceneAction {
-    Rename(String),
-    Delete(bool),
-}
-
+/// Renames or deletes a scene; scenes are stored and recalled through parameters.
 async fn change_scene(
     State(http): State<Arc<Http>>,
     Path(name): Path<String>,
-    action: Result<Json<SceneAction>, JsonRejection>,
+    action: Result<Json<Action>, JsonRejection>,
 ) -> Result<StatusCode, Refusal> {
     let scenes = http.api.scenes();
-    let exists = |name: &String| scenes.contains(name);
-    if !exists(&name) {
-        return Err(Refusal::not_found(format!("there is no scene {name:?}")));
-    }
+    let known = scenes.iter().map(|scene| (scene.as_str(), scene.as_str()));
+    let name = exact_name("scene", &name, known).map_err(|error| Refusal::not_found(error.to_string()))?.to_owned();
     let event = match action?.0 {
-        SceneAction::Delete(true) => ControlEvent::Set(Param::SceneDelete, parameter::Value::Text(name)),
-        SceneAction::Delete(false) => return Err(Refusal::bad_request("delete: expected true")),
-        SceneAction::Rename(to) => {
+        Action::Delete(true) => ControlEvent::Set(Param::SceneDelete, parameter::Value::Text(name)),
+        Action::Delete(false) => return Err(Refusal::bad_request("delete: expected true")),
+        Action::Rename(to) => {
             let to = to.trim().to_owned();
             if to.is_empty() || to.chars().count() > 120 || to.contains(is_disruptive) {
                 return Err(Refusal::bad_request(
                     "rename: expected a name of 1 to 120 characters, without control and text direction characters",
                 ));
             }
-            if exists(&to) {
+            if scenes.contains(&to) {
                 return Err(Refusal::conflict(format!("a scene {to:?} already exists")));
             }
             ControlEvent::RenameScene { from: name, to }
@@ -242,7 +239,7 @@ async fn render(
 ) -> Result<Response, Refusal> {
     let Json(request) = request?;
     let (presets, _) = http.api.presets();
-    request.check(presets.iter().map(|preset| preset.id().to_owned())).map_err(Refusal::bad_request)?;
+    request.check(presets.iter().map(PresetInfo::id_and_name)).map_err(Refusal::bad_request)?;
     let pieces = Arc::clone(&http.pieces);
     let piece = http.file_tasks.run(move || pieces.add(request)).await??;
     let location = [(header::LOCATION, format!("/render/{}", piece.id))];

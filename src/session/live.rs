@@ -28,6 +28,7 @@ use tokio::runtime::Runtime as TokioRuntime;
 use crate::conductor::Conductor;
 use crate::engine::{Engine, EngineStatus, ports};
 use crate::event::health::{Loss, Losses};
+use crate::event::log::{Entry, Header};
 use crate::event::parameter::{Param, Value};
 use crate::event::{Inbox, Part, Troubles};
 use crate::files::config::{ConfigError, ConfigSource, RecordingsConfig};
@@ -40,12 +41,11 @@ use crate::output::device::Output;
 use crate::output::record::{Budget, Destination, Recorder};
 use crate::remote::journal;
 use crate::remote::oscquery::Discovery;
-use crate::session::log::{Entry, Header};
 use crate::threads;
 use crate::units::SAMPLE_RATE;
 
 #[doc(hidden)]
-pub use state::{reformat, stored_scene_file, stored_scenes};
+pub use state::{is_state, reformat, stored_scene_file, stored_scenes};
 
 use initial::{InitialState, log_start};
 use log_file::LogFile;
@@ -227,7 +227,8 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     api.set_destination(recordings);
     let takes = Takes::new(recorder, troubles.clone(), losses, move || notes_api.takes_changed())?;
     let presets = Presets::new(files.presets.clone(), initial.journey);
-    let setlists = Setlists::new(files.setlists.clone(), &performance.conductor().value(Param::SetlistGo));
+    let [selected, position] = [Param::Setlist, Param::SetlistGo].map(|param| performance.conductor().value(param));
+    let setlists = Setlists::new(files.setlists.clone(), &selected, &position);
     let mappings = LiveMappings::new(files.mappings.values().cloned().collect(), saved.learned);
     let (reload, reloaded) = files.watch(&search_path)?;
     let (reload_model, networks) = watch_model(runtime()?, &folder, fingerprint, troubles)?;

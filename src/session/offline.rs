@@ -11,11 +11,11 @@ use ringbuf::traits::{Consumer, Observer, Producer};
 
 use crate::conductor::{Conductor, EngineSync, PlanUpdate, Score};
 use crate::engine::{Engine, EngineEnds, EngineStatus, HOP_LEAD, QUANTUM, ports};
+use crate::event::log::{ControlLog, Entry};
 use crate::event::{Hop, QueuedCommand, SpliceOutcome};
 use crate::generator::{AlreadySent, Generator, GeneratorError};
 use crate::music::plan::Plan;
 use crate::session::checkpoint::{Checkpoint, CheckpointError};
-use crate::session::log::{ControlLog, Entry};
 use crate::session::notes::Notes;
 
 /// Maximum number of frames processed at a time: fewer than the conductor's splice lead, so that a change never affects

@@ -377,7 +377,7 @@ def check_undo(page, daemon):
 
 
 def check_show(page, daemon):
-    """Checks stepping through a setlist, a missing entry, and a timer that is cancelled."""
+    """Checks stepping through a setlist, a missing entry, a removed one, and a timer that is cancelled."""
     view(page, "play")
     page.click("#setlist-next")
     page.wait_for_selector("#toast.shown:has-text('Select a setlist first')")
@@ -408,6 +408,21 @@ def check_show(page, daemon):
     page.unroute("**/presets")
     page.evaluate(reread)
     page.locator("#setlist-entries .missing").wait_for(state="detached")
+    # Once the current entry has been removed, the one before it, whose number the daemon gives, is not marked.
+    def remove_current_entry(route):
+        response = route.fetch()
+        status = response.json()
+        status["show"]["entry"] = None
+        route.fulfill(response=response, json=status)
+
+    current = page.locator("#setlist-entries [aria-current=step]")
+    current.wait_for()
+    page.route("**/status", remove_current_entry)
+    page.evaluate(reread)
+    current.wait_for(state="detached")
+    page.unroute("**/status")
+    page.evaluate(reread)
+    current.wait_for()
     for minutes in ["", "0.05", "5000"]:
         page.evaluate("document.querySelector('#toast').textContent = ''")
         page.fill("#timer-minutes", minutes)

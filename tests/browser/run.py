@@ -59,6 +59,10 @@ def check_two_tabs(browser, page, daemon, size):
     page.wait_for_selector("#hold[aria-pressed=true]")
     page.keyboard.press("h")
     other.wait_for_selector("#hold[aria-pressed=false]")
+    # Without a mode of its own, the music takes one that suits the new mood a few bars later, and the chords of the scale change.
+    page.select_option("#m-mode", "minor")
+    for tab in (page, other):
+        tab.locator("#key-now").filter(has_text=f"{daemon.value('key')} minor").wait_for(state="attached")
     # A chord latched on one page is shown on the other, which can release it.
     symbol = page.locator("[data-chord]").first.get_attribute("data-chord")
     page.click("#chord-keep")

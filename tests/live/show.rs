@@ -99,6 +99,36 @@ fn a_setlist_advances_and_survives_a_restart() {
 }
 
 #[test]
+fn names_may_differ_in_case_or_be_titles() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = "schema = 1\nname = \"My storm\"\nreverb = 0.5\n";
+    let daemon = start(folder.path(), &[("setlists/friday.toml", FRIDAY), ("presets/STORM.toml", own)]);
+    daemon.oscsend(&["/melos/scene/store", "s", "verse"]);
+    for (parameter, name, exact) in [
+        ("preset", "TIDES", "tides"),
+        ("preset", "my Storm", "STORM"),
+        ("preset", "storm", "storm"),
+        ("setlist", "Friday", "friday"),
+        ("scene", "Verse", "verse"),
+    ] {
+        daemon.oscsend(&[&format!("/melos/{parameter}"), "s", name]);
+        daemon.wait_until(&format!("{parameter} is {exact}"), |status| status["parameters"][parameter] == exact);
+    }
+    daemon.oscsend(&["/melos/preset", "s", "Storm"]);
+    let status = daemon.wait_until("a name is refused", |status| status["losses"]["osc_refused"] == 1);
+    assert_eq!(status["parameters"]["preset"], "storm");
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success() && log.contains("\"Storm\" could be one of several presets: STORM, storm"), "{log}");
+    let log = fs::read_to_string(folder.path().join("state/session.log")).unwrap();
+    for exact in
+        ["/melos/preset \"tides\"", "/melos/preset \"STORM\"", "/melos/setlist \"friday\"", "/melos/scene \"verse\""]
+    {
+        assert!(log.contains(exact), "{exact}\n{log}");
+    }
+    assert!(!log.contains("TIDES") && !log.contains("Verse"), "{log}");
+}
+
+#[test]
 fn the_only_setlist_is_selected_and_its_current_entry_follows_edits() {
     let folder = tempfile::tempdir().unwrap();
     let setlist = |presets: &[&str]| {

@@ -252,6 +252,33 @@ fn what_run_refuses_is_a_problem() {
 }
 
 #[test]
+fn opening_hours_need_a_known_time_zone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("melos.toml");
+    let hours = "[[schedule.hours]]\nopen = \"10:00\"\nclose = \"18:00\"\n";
+    for (text, code) in [(hours.to_owned(), 78), (format!("[schedule]\ntime_zone = \"UTC\"\n{hours}"), 0)] {
+        fs::write(&file, text).unwrap();
+        let mut melos = Command::new(env!("CARGO_BIN_EXE_melos"));
+        let output = melos.arg("check").arg(&file).env("TZ", "Nowhere/Land").output().unwrap();
+        let report = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{report}");
+        assert_eq!(report.contains("the system's time zone is unknown"), code == 78, "{report}");
+    }
+}
+
+#[test]
+fn the_state_of_melos_is_not_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = "# The state of Melos. If its last line is missing, this file counts as damaged.\n\npreset = \"gone\"\n# end of state\n";
+    fs::write(folder.path().join("state.toml"), state).unwrap();
+    let (code, report) = check(&[folder.path()]);
+    assert!(code == Some(78) && report[0].ends_with("no TOML files to check"), "{report:?}");
+    fs::create_dir(folder.path().join("presets")).unwrap();
+    fs::write(folder.path().join("presets/dusk.toml"), "schema = 1\nname = \"Dusk\"\n").unwrap();
+    assert_eq!(check(&[folder.path()]), (Some(0), vec!["1 file checked, 0 problems".to_owned()]));
+}
+
+#[test]
 fn folders_given_twice_are_checked_once() {
     let folder = tempfile::tempdir().unwrap();
     let (presets, again) = (folder.path().join("presets"), folder.path().join("again"));

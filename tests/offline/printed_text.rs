@@ -31,6 +31,7 @@ fn response(path: &str) -> Value {
             "state": "playing",
             "parameters": { "emotion": "calm", "preset": HOSTILE, "scene": HOSTILE, "setlist": HOSTILE },
             "output": HOSTILE,
+            "recording": { "on": false, "trouble": HOSTILE },
             "troubles": { "osc": HOSTILE },
             "show": { "entry": HOSTILE, "next_entry": HOSTILE, "schedule": HOSTILE },
         }),
@@ -86,12 +87,34 @@ fn text_from_the_daemon_cannot_control_the_terminal_or_forge_lines() {
         assert_harmless(command, &output.stdout, lines);
         assert!(String::from_utf8_lossy(&output.stdout).contains(ESCAPED), "{command}: {output:?}");
     }
-    let refused = melos(&["set", "tempo", "90", "--http", &port]);
-    assert!(!refused.status.success());
-    assert_harmless("set", &refused.stderr, 1);
+    for command in ["set tempo 90", "record stop"] {
+        let refused = melos(&command.split(' ').chain(["--http", &port]).collect::<Vec<_>>());
+        assert!(!refused.status.success(), "{command}");
+        assert_harmless(command, &refused.stderr, 1);
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(ESCAPED), "{command}: {refused:?}");
+    }
     let status = melos(&["status", "--json", "--http", &port]);
     assert_harmless("status --json", &status.stdout, String::from_utf8_lossy(&status.stdout).lines().count());
     assert_eq!(serde_json::from_slice::<Value>(&status.stdout).unwrap(), response("/status"));
+}
+
+#[test]
+fn a_status_that_cannot_be_written_is_an_error() {
+    let port = hostile_daemon().to_string();
+    for arguments in [&["status"][..], &["status", "--json"], &["get", "preset"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
+        let output = command.args(arguments).args(["--http", &port]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_invalid_log_filter_is_reported() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
+    let output = command.arg("contract").env("MELOS_LOG", "melos=loud").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && log.contains("MELOS_LOG is not a log filter"), "{log}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `melos render`: presets, formats, MIDI files and rejected options.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -42,7 +43,13 @@ fn errors_name_the_cause() {
         (&["--preset", "tidess"][..], 78, &["tidess", "tides"][..]),
         (&["--set", "preset=tides"], 1, &["--preset"]),
         (&["--tempo", "9000"], 1, &["tempo", "9000", "from 40 to 200"]),
+        (&["--temperature", "-1"], 1, &["temperature", "-1", "from 0.1 to 2"]),
+        (&["--seconds", "-3"], 1, &["--seconds -3: expected a number above 0"]),
         (&["--set", "revreb=1"], 1, &["did you mean \"reverb\""]),
+        (&["--set", "record=1"], 1, &["--set record: a render cannot use this", "`melos run`"]),
+        (&["--set", "scene/morph=2"], 1, &["--set scene/morph: a render cannot use this"]),
+        (&["--set", "panic=1"], 1, &["--set panic: a render cannot use this"]),
+        (&["--set", "seed=7"], 1, &["--set seed: use --seed instead"]),
         (&["--emotion", "bored"], 1, &["bored", "nostalgic"]),
         (&["--control-log", "tests/golden/everything.log", "--from", "9999"], 1, &["--from 9999", "length in seconds"]),
     ] {
@@ -83,11 +90,11 @@ fn files_that_would_be_written_over_are_refused_before_rendering() {
 }
 
 #[test]
-fn an_interrupted_render_leaves_an_existing_file_as_it_was() {
+fn an_interrupted_render_leaves_no_incomplete_file() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("keep.wav"), "an earlier render").unwrap();
-    for (name, written) in [("keep.wav", "keep.wav.unfinished"), ("new.wav", "new.wav")] {
+    for (name, written) in [("keep.wav", "keep.wav.unfinished"), ("new.wav", "new.wav.unfinished")] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
         command.args(["render", "--seconds", "600", "-o"]).arg(at(name)).stderr(Stdio::null());
         let (mut child, started) = (command.spawn().unwrap(), Instant::now());
@@ -100,9 +107,40 @@ fn an_interrupted_render_leaves_an_existing_file_as_it_was() {
         assert!(bytes() >= 100_000, "{name}");
     }
     assert_eq!(fs::read_to_string(at("keep.wav")).unwrap(), "an earlier render");
+    assert!(!at("new.wav").exists());
     let replaced = render(&["--seconds", "1"], &at("keep.wav"));
     assert!(replaced.status.success(), "{}", String::from_utf8_lossy(&replaced.stderr));
     assert_eq!(hound::WavReader::open(at("keep.wav")).unwrap().duration(), 48_000);
+    assert!(!at("keep.wav.unfinished").exists(), "the next render should remove what the interrupted one left");
+}
+
+#[test]
+fn only_the_progress_may_lose_its_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, code) in [(&["--progress"][..], 0), (&["--plan", "/dev/stdout"], 1)] {
+        let (name, mut command) = (folder.path().join("out.wav"), Command::new(env!("CARGO_BIN_EXE_melos")));
+        command.args(["render", "--seconds", "10"]).args(arguments).arg("-o").arg(&name);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut reader = child.stdout.take().unwrap();
+        reader.read_exact(&mut [0]).unwrap();
+        drop(reader);
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments:?}");
+        let files = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!((name.exists(), files), (code == 0, usize::from(code == 0)), "{arguments:?}");
+        let _ = fs::remove_file(name);
+    }
+}
+
+#[test]
+fn devices_and_pipes_can_be_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::os::unix::fs::symlink("/dev/null", at("null.wav")).unwrap();
+    for (notes, magic) in [("/dev/null", &b""[..]), ("/dev/stdout", b"MThd")] {
+        let output = render(&["--seconds", "1", "--midi", notes], &at("null.wav"));
+        assert!(output.status.success(), "{notes}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout.starts_with(magic) && output.stdout.is_empty() == magic.is_empty(), "{notes}");
+    }
 }
 
 #[test]

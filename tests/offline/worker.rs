@@ -354,32 +354,33 @@ fn new_networks_take_over_while_playing() {
     rig.play(48_000, true);
     let mut models = Models::load(runtime().unwrap(), Path::new("tests/fixtures/tiny-model")).unwrap();
     models.vocoder = None;
+    let start = rig.status.frame();
     rig.worker.swap(Networks::new(models).unwrap());
+    // The engine must not play on before the new networks have generated the music from the swap on: how far it gets in the
+    // meantime would depend on the machine, and with it where the networks take over, and what they play there.
+    rig.wait_until(|rig| rig.worker.status().epoch() == 1 && rig.worker.status().covered() > start + AHEAD / 2);
     let swapped = |rig: &Rig| {
         rig.events.iter().find_map(|event| match event {
-            WorkerEvent::Swapped { at } => Some(*at),
+            WorkerEvent::Swapped { at } => Some(*at as usize),
             _ => None,
         })
     };
-    // The swap is complete only once the engine has accepted it.
-    let started = Instant::now();
-    while swapped(&rig).is_none() {
-        assert!(started.elapsed() < Duration::from_secs(60), "the new networks never took over");
-        rig.play(512, true);
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let at = swapped(&rig).unwrap() as usize;
-    // Even right after the swap, a plan can be spliced in.
+    assert_eq!(swapped(&rig), None, "the swap is complete only once the engine has accepted it");
+    rig.play(512, false);
+    rig.wait_until(|rig| swapped(rig).is_some());
+    let at = swapped(&rig).unwrap();
+    // Before the new networks would be heard, a plan can already be spliced in; they are then heard from there on.
     let splice = (rig.status.frame() + 8192).next_multiple_of(512);
+    assert!((splice as usize) < at, "{splice} {at}");
     rig.worker.plan(plan(Emotion::Angry), Some(splice));
     rig.wait_until(|rig| rig.worker.status().epoch() == 2);
-    rig.play(at.saturating_sub(rig.output.len()) + 96_000, true);
+    rig.play(at + 96_000 - rig.output.len(), true);
     assert_eq!(rig.splices(), [(splice, Some(splice))]);
     assert_eq!((rig.status.losses().count(Loss::Starvations), rig.status.rejected_epoch()), (0, 0));
-    // The music before and after may differ in loudness, but at the swap, no step is larger than within the music.
+    // The music before and after may differ in loudness, but where it changes, no step is much larger than within the music.
     const NEAR: usize = 4800;
-    let [before, after] = [&rig.output[..at - NEAR], &rig.output[at + NEAR..]];
-    let (near, elsewhere) =
-        (largest_step(&rig.output[at - NEAR..at + NEAR]), largest_step(before).max(largest_step(after)));
-    assert!(peak(after) > 0.0 && near <= elsewhere, "{near} {elsewhere}");
+    let (from, to) = (splice as usize - NEAR, at + NEAR);
+    let [before, after] = [&rig.output[..from], &rig.output[to..]];
+    let (near, usual) = (largest_step(&rig.output[from..to]), largest_step(before).max(largest_step(after)));
+    assert!(peak(after) > 0.0 && near <= 1.5 * usual, "{near} against {usual}");
 }

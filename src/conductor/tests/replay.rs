@@ -1,7 +1,7 @@
 //! Replays of control logs.
 
 use super::*;
-use crate::session::log::{ControlLog, Entry, Header, LogText};
+use crate::event::log::{ControlLog, Entry, Header, LogText};
 
 #[test]
 fn a_log_reproduces_the_performance() {

@@ -3,7 +3,7 @@
 //! Each row of the parameter table names a policy from the table below, and each policy fills every column, so no rule
 //! can be missing for a parameter.
 
-use super::{Lane, Param, TABLE};
+use super::{Kind, Lane, Param, TABLE};
 
 /// What a change affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +192,13 @@ impl Param {
         self != other && (self.policy().affects_others || other.policy().affects_others)
     }
 
+    /// Returns whether the parameter only means something while music plays live: it controls the daemon, or triggers
+    /// something at the moment it is set.
+    #[must_use]
+    pub fn is_only_live(self) -> bool {
+        self.spec().lane() == Lane::Daemon || self.spec().kind == Kind::Trigger
+    }
+
     /// Returns whether the value is the name of a stored scene.
     #[must_use]
     pub const fn names_scene(self) -> bool {
@@ -208,7 +215,6 @@ impl Param {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::parameter::Kind;
 
     #[test]
     fn triggers_are_not_stored() {

@@ -155,9 +155,9 @@ const MAX_TEXT: usize = 128;
 const ROUNDING: f64 = 1e-6;
 
 impl Param {
-    /// Fits an input to the parameter: numbers are clamped, names are matched ignoring case, a toggle accepts a number
-    /// (on at 0.5 or above) or a word such as `on` or `false`, and a trigger accepts anything. Returns `Ok(None)` for a
-    /// trigger's 0 or false, which many controllers send on release.
+    /// Fits an input to the parameter: numbers are clamped, except that of an entry of the setlist; names are matched
+    /// ignoring case; a toggle accepts a number (on at 0.5 or above) or a word such as `on` or `false`; and a trigger
+    /// accepts anything. Returns `Ok(None)` for a trigger's 0 or false, which many controllers send on release.
     ///
     /// # Errors
     /// [`InputError`] when the input does not fit.
@@ -171,9 +171,15 @@ impl Param {
         let value = match (spec.kind, input) {
             (Kind::Number { min, max, .. }, Input::Number(value)) => {
                 let value = if self.is_whole() { value.round() } else { value };
-                Value::Number((value as f32).clamp(min, max))
+                let fitted = (value as f32).clamp(min, max);
+                if self.names_entry() && f64::from(fitted) != value {
+                    return Err(self.invalid(&input));
+                }
+                Value::Number(fitted)
             }
-            (Kind::Number { min, max, .. }, Input::Bool(on)) => Value::Number(if on { max } else { min }),
+            (Kind::Number { min, max, .. }, Input::Bool(on)) if !self.names_entry() => {
+                Value::Number(if on { max } else { min })
+            }
             (Kind::Toggle { .. }, Input::Number(value)) => Value::Toggle(value >= 0.5),
             (Kind::Toggle { .. }, Input::Bool(on)) => Value::Toggle(on),
             (Kind::Toggle { .. }, Input::Text(text)) => match parse_toggle(text) {
@@ -211,6 +217,11 @@ impl Param {
     /// Returns whether the parameter accepts only whole numbers; others are rounded.
     const fn is_whole(self) -> bool {
         matches!(self, Self::Seed | Self::SetlistGo)
+    }
+
+    /// Returns whether the number is that of an entry of the setlist; the nearest number would be that of another entry.
+    const fn names_entry(self) -> bool {
+        matches!(self, Self::SetlistGo)
     }
 
     /// Fits an input like [`Param::fit`], but rejects numbers that are out of range or should be whole. For values from files and messages.
@@ -342,6 +353,15 @@ mod tests {
             Param::Seed.fit_within(Input::Number(7.5)).unwrap_err().to_string(),
             "seed: got the number 7.5, expected a whole number from 0 to 16777215"
         );
+        for entry in [300.0, -1.0, 1e30] {
+            assert_eq!(
+                Param::SetlistGo.fit(Input::Number(entry)).unwrap_err().hint(),
+                "expected a whole number from 0 to 256",
+                "the nearest entry is not the one that was meant"
+            );
+        }
+        assert_eq!(Param::SetlistGo.fit(Input::Number(256.4)), Ok(Some(Value::Number(256.0))));
+        assert!(Param::SetlistGo.fit(Input::Bool(true)).is_err());
         assert!(Param::Temperature.fit(Input::Text("hot")).is_err());
         assert_eq!(Param::MutePad.fit(Input::Number(1.0)), Ok(Some(Value::Toggle(true))));
         assert_eq!(Param::MutePad.fit(Input::Text("True")), Ok(Some(Value::Toggle(true))));

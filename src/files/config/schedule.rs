@@ -20,6 +20,9 @@ const SETTLING_TIME: Duration = Duration::from_secs(3);
 const MAX_HOURS: usize = 200;
 /// Number of days searched for the next change.
 const DAYS_AHEAD: i64 = 8;
+/// What is expected of a time zone.
+const KNOWN_ZONE: &str =
+    "a time zone that this machine knows, such as \"Europe/Berlin\" (on Debian, install the tzdata package)";
 /// The names of the days in `melos.toml`.
 const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
@@ -93,6 +96,18 @@ impl Schedule {
         let hours = current.map(|(_, index)| index);
         let next_change = changes.into_iter().find(|at| span_at(*at).map(|(_, index)| index) != hours);
         State { hours, since: current.map(|(from, _)| from), next_change }
+    }
+
+    /// Returns why the opening hours are not in local time: none is chosen, and the system's is unknown, as if `TZ` is
+    /// misspelt or no time zones are installed.
+    #[must_use]
+    pub fn zone_problem(&self) -> Option<String> {
+        let is_known = self.zone.is_some() || TimeZone::try_system().is_ok();
+        (!is_known).then(|| {
+            format!(
+                "schedule.time_zone is missing and the system's time zone is unknown, so the opening hours are in UTC; expected {KNOWN_ZONE}"
+            )
+        })
     }
 
     /// Returns the start, end and index of all opening hours from the day before yesterday to [`DAYS_AHEAD`] days
@@ -176,12 +191,7 @@ pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<
     if let Some(field) = table.take("time_zone")
         && let Some(name) = field.text(document)
     {
-        schedule.zone = TimeZone::get(&name).ok().or_else(|| {
-            field.reject(
-                document,
-                "a time zone that this machine knows, such as \"Europe/Berlin\" (on Debian, install the tzdata package)",
-            )
-        });
+        schedule.zone = TimeZone::get(&name).ok().or_else(|| field.reject(document, KNOWN_ZONE));
     }
     for (key, fade) in [("fade_in", &mut schedule.fade_in), ("fade_out", &mut schedule.fade_out)] {
         if let Some(seconds) = table.number(document, key, FADE_SECONDS) {

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Document, Problem};
-use crate::event::parameter::{Input, Kind, Param, TABLE, Value};
+use crate::event::parameter::{Input, Kind, Param, TABLE, Value, key_and_mode};
 
 /// A table being read.
 #[derive(Debug)]
@@ -265,6 +265,15 @@ impl<'a> Field<'a> {
         match self.value {
             DeValue::Table(table) => Some(Table::new(self.key, self.span, table)),
             _ => self.reject(document, "a table"),
+        }
+    }
+
+    /// Returns what the value sets: the parameter and, for a key such as `A minor`, the mode too; nothing if
+    /// [`Field::parameter`] reports a problem.
+    pub fn settings(&self, document: &mut Document<'_>, param: Param) -> Vec<(Param, Value)> {
+        match self.value.as_str().and_then(|text| key_and_mode(param, text)) {
+            Some(settings) => settings.to_vec(),
+            None => self.parameter(document, param).map(|value| (param, value)).into_iter().collect(),
         }
     }
 

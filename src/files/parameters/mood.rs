@@ -19,7 +19,7 @@ pub(super) fn check(document: &mut Document<'_>, named: &[NamedParam]) {
         document.add(second.span.clone(), &second.key, hint);
     }
     if let Some(first) = blend.clone().next()
-        && blend.clone().all(|named| named.value == Value::Number(0.0))
+        && blend.clone().all(|named| named.value == Some(Value::Number(0.0)))
     {
         document.add(first.span.clone(), &first.key, "a blend needs at least one weight above 0");
     }

@@ -19,21 +19,21 @@ const MAX_SECONDS: f64 = 86_400.0;
 
 impl Step {
     pub(super) fn read(document: &mut Document<'_>, mut table: Table<'_>) -> Option<Self> {
-        let seconds = table.take("seconds");
-        let seconds = match seconds.as_ref().map(|field| field.number()) {
-            Some(Some(number)) if (1.0..=MAX_SECONDS).contains(&number) => number,
-            Some(_) => seconds?.reject(document, &format!("a number from 1 to {MAX_SECONDS}"))?,
-            None => {
-                table.missing(document, "seconds", "the length of the step in seconds");
-                return None;
-            }
-        };
-        let span = table.span();
-        let named = parameters::read(document, Place::Preset, table);
-        if !named.iter().any(|(param, _)| param.is_mood()) {
-            document.add(span, "", "a step needs a mood: an emotion, a blend, or both valence and arousal");
-        }
-        Some(Self { settings: mood_last(named), seconds })
+        let seconds = seconds(document, &mut table);
+        let settings = mood_last(parameters::read(document, Place::Step, table));
+        Some(Self { settings, seconds: seconds? })
+    }
+}
+
+/// Reads the length of a step.
+fn seconds(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<f64> {
+    let Some(field) = table.take("seconds") else {
+        table.missing(document, "seconds", "the length of the step in seconds");
+        return None;
+    };
+    match field.number() {
+        Some(number) if (1.0..=MAX_SECONDS).contains(&number) => Some(number),
+        _ => field.reject(document, &format!("a number from 1 to {MAX_SECONDS}")),
     }
 }
 

@@ -23,6 +23,18 @@ fn ids_may_be_quoted_or_nested() {
 }
 
 #[test]
+fn the_initial_preset_can_be_given_by_its_title() {
+    let (presets, _) = Library::open(vec!["presets".into()], Preset::read);
+    for name in ["slow-dawn", "Slow Dawn"] {
+        let (values, preset) = initial_preset(&presets, name).unwrap();
+        assert_eq!(values.last(), Some(&(Param::Preset, Value::Text("slow-dawn".to_owned()))));
+        assert_eq!(preset.name, "Slow dawn");
+    }
+    let error = initial_preset(&presets, "dawn").unwrap_err().to_string();
+    assert!(error.starts_with("there is no preset \"dawn\"; choose one of "), "{error}");
+}
+
+#[test]
 fn presets_reset_all_but_session_parameters() {
     let settings = parse("emotion = \"sad\"\nglide = 9\n").unwrap().settings();
     let value = |param| settings.iter().find(|(other, _)| *other == param).map(|(_, value)| value.clone());
@@ -103,6 +115,9 @@ seconds = 0
             "test.toml:10: reverb = [1]: expected a single value",
             "test.toml:12: level.pat = -3: there is no parameter \"level/pat\"; did you mean \"level/pad\"?",
             "test.toml:13: journey.seconds is missing; expected the length of the step in seconds",
+            "test.toml:13: a step needs a mood: an emotion, a blend, or both valence and arousal",
+            "test.toml:17: journey.valence = 0.1: valence and arousal must be set together",
+            "test.toml:17: journey.valence = 0.1: the mood is set twice; choose an emotion, a blend, or valence and arousal",
             "test.toml:18: journey.seconds = 0: expected a number from 1 to 86400",
         ]
     );
@@ -116,7 +131,7 @@ fn a_mood_must_be_set_in_exactly_one_way() {
         ("emotion = { sad = 0.0 }", "3: emotion.sad = 0.0: a blend needs at least one weight above 0"),
         ("[[journey]]\nseconds = 3", "a step needs a mood"),
         ("loop = true", "needs a [[journey]]"),
-        ("hold = true\nhold = false", "duplicate key"),
+        ("hold = true\nhold = false", "test.toml:4: duplicate key hold"),
         ("hold = true\n\"level/pad\" = 0\n[level]\npad = 1", "the parameter is set twice"),
     ] {
         let problems = parse(text).unwrap_err();
@@ -130,6 +145,35 @@ fn a_mood_must_be_set_in_exactly_one_way() {
 fn an_invalid_step_is_the_only_problem_of_a_repeating_journey() {
     let problems = parse("loop = true\n[[journey]]\nemotion = \"sad\"\nseconds = 0\n").unwrap_err();
     assert_eq!(problems, ["test.toml:6: journey.seconds = 0: expected a number from 1 to 86400"]);
+}
+
+#[test]
+fn the_length_of_a_step_must_be_a_number_in_range() {
+    for seconds in ["-5", "0.5", "nan", "inf", "86401", "\"10\"", "[1, 2]"] {
+        let problems = parse(&format!("[[journey]]\nemotion = \"sad\"\nseconds = {seconds}\n")).unwrap_err();
+        assert_eq!(problems, [format!("test.toml:5: journey.seconds = {seconds}: expected a number from 1 to 86400")]);
+    }
+}
+
+#[test]
+fn a_loop_needs_a_journey_and_takes_no_number() {
+    let problems = parse("tone = 0.1\nloop = true\n").unwrap_err();
+    assert_eq!(problems, ["test.toml:4: loop = true: needs a [[journey]] to repeat"]);
+    let problems = parse("loop = 30\n[[journey]]\nemotion = \"sad\"\nseconds = 60\n").unwrap_err();
+    assert_eq!(problems, ["test.toml:3: loop = 30: expected true or false"]);
+}
+
+#[test]
+fn an_invalid_mood_is_not_reported_as_missing() {
+    for (text, problem) in [
+        ("[[journey]]\nseconds = 5\nemotion = \"kalm\"", "test.toml:5: journey.emotion = \"kalm\": expected one of"),
+        ("[[journey]]\nseconds = 5\nemotion = { sad = 2 }", "test.toml:5: journey.emotion.sad = 2: expected a number"),
+        ("valence = 3\narousal = 0.1", "test.toml:3: valence = 3: expected a number from -1 to 1"),
+        ("[[journey]]\nseconds = 5\nemotion = {}", "test.toml:3: a step needs a mood"),
+    ] {
+        let problems = parse(text).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].starts_with(problem), "{text}: {problems:#?}");
+    }
 }
 
 #[test]

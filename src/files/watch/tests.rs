@@ -124,13 +124,51 @@ fn files_are_polled_without_system_watches() {
     let dir = tempfile::tempdir().unwrap();
     let troubles = Troubles::default();
     let mut watch = Watch::new(vec![dir.path().to_owned()], |_| true, troubles.clone());
-    watch.give_up(&"none are left");
+    watch.give_up("none are left");
     let (sender, changed) = sync_channel(4);
     thread::spawn(move || watch.run(&sender));
     fs::write(dir.path().join("a.toml"), "x").unwrap();
     assert_eq!(next_change(&changed), [dir.path().join("a.toml")]);
     let trouble = &troubles.now().0[&Part::Watch];
     assert!(trouble.contains("none are left") && trouble.contains("every 2 s"), "{trouble}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_watched_is_reported_in_a_sentence() {
+    let troubles = Troubles::default();
+    let mut watch = Watch::new(Vec::new(), |_| true, troubles.clone());
+    for (kind, reason) in [
+        (ErrorKind::MaxFilesWatch, "the system's limit on watches (fs.inotify.max_user_watches) is reached"),
+        (ErrorKind::Io(std::io::ErrorKind::PermissionDenied.into()), "permission denied"),
+        (ErrorKind::WatchNotFound, "the system refuses it"),
+    ] {
+        let error = notify::Error::new(kind).add_path("/music/presets".into());
+        watch.give_up(unwatchable(Path::new("/music/presets"), &error));
+        assert_eq!(
+            troubles.now().0[&Part::Watch],
+            format!(
+                "the folder /music/presets cannot be watched: {reason}; Melos looks for changes every 2 s instead, the last \
+                 good state of every file stays in use, and watching is tried again every 30 s"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_folder_that_goes_away_is_watched_again_once_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, file) = (dir.path().join("presets"), dir.path().join("presets/a.toml"));
+    fs::create_dir(&folder).unwrap();
+    let (sender, changed) = sync_channel(4);
+    let troubles = Troubles::default();
+    watch(vec![folder.clone()], |_| true, sender, troubles.clone()).unwrap();
+    fs::remove_dir(&folder).unwrap();
+    assert_eq!(next_change(&changed), std::slice::from_ref(&folder));
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(next_change(&changed), std::slice::from_ref(&folder));
+    fs::write(&file, "x").unwrap();
+    assert_eq!(next_change(&changed), [file]);
+    assert!(troubles.now().0.is_empty(), "{troubles:?}");
 }
 
 #[test]

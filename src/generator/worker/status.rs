@@ -1,7 +1,8 @@
 //! The worker's status, readable from any thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crate::event::health::Losses;
@@ -32,10 +33,10 @@ impl WorkerStatus {
         self.covered.load(Relaxed)
     }
 
-    /// Returns the current epoch.
+    /// Returns the current epoch. If [`Self::covered`] is read afterwards, it belongs to this epoch or a newer one.
     #[must_use]
     pub fn epoch(&self) -> u32 {
-        self.epoch.load(Relaxed)
+        self.epoch.load(Acquire)
     }
 
     /// Returns the load: the recent average of the time taken to generate a latent, as a fraction of its duration.

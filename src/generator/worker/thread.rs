@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
@@ -207,7 +207,7 @@ impl<S: HopSource> WorkerThread<S> {
         self.unsent.extend(hops);
         self.send();
         self.status.covered.store(self.source.covered(), Relaxed);
-        self.status.epoch.store(self.source.epoch(), Relaxed);
+        self.status.epoch.store(self.source.epoch(), Release);
         let reason = match result {
             Ok(Ok(latent)) => {
                 self.failures = 0;

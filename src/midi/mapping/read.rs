@@ -36,13 +36,14 @@ pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> 
         mapping.layers.extend(layer(&mut document, table, defaults.channel));
     }
     for table in root.tables(&mut document, "bind") {
-        let Some(mut binding) = binding(&mut document, table, defaults, &mapping.layers) else { continue };
-        // Several blocks may bind the same control; feedback shows the value of the first.
-        let has_feedback = mapping.bindings.iter().any(|other: &Binding| {
-            other.layer == binding.layer && other.feedback.is_some() && other.shares_control(&binding)
-        });
-        binding.feedback = binding.feedback.filter(|_| !has_feedback);
-        mapping.bindings.push(binding);
+        for mut binding in bindings(&mut document, table, defaults, &mapping.layers) {
+            // Several bindings may have the same control; feedback shows the value of the first.
+            let has_feedback = mapping.bindings.iter().any(|other: &Binding| {
+                other.layer == binding.layer && other.feedback.is_some() && other.shares_control(&binding)
+            });
+            binding.feedback = binding.feedback.filter(|_| !has_feedback);
+            mapping.bindings.push(binding);
+        }
     }
     for table in root.tables(&mut document, "lead") {
         mapping.leads.push(key_zone(&mut document, table, defaults.channel));
@@ -112,7 +113,8 @@ fn layer(document: &mut Document<'_>, mut table: Table<'_>, default_channel: Opt
     Some(Layer { name, control: control?, channel, toggle })
 }
 
-fn binding(document: &mut Document<'_>, mut table: Table<'_>, defaults: Defaults, layers: &[Layer]) -> Option<Binding> {
+/// Reads a `[[bind]]` table; returns a binding for each parameter that the control sets.
+fn bindings(document: &mut Document<'_>, mut table: Table<'_>, defaults: Defaults, layers: &[Layer]) -> Vec<Binding> {
     let control = control(document, &mut table);
     let channel = channel(document, &mut table).or(defaults.channel);
     let feedback = feedback_target(document, &mut table, defaults, control, channel);
@@ -138,17 +140,20 @@ fn binding(document: &mut Document<'_>, mut table: Table<'_>, defaults: Defaults
         }
     };
     // Without a valid parameter, only the names of the keys can be checked.
-    let action = match to {
-        Some(to) => action(document, &mut table, to),
+    let actions = match to {
+        Some(to) => actions(document, &mut table, to).unwrap_or_default(),
         None => {
             for key in ["range", "curve", "takeover", "relative", "step", "on", "value", "toggle"] {
                 table.take(key);
             }
-            None
+            Vec::new()
         }
     };
     table.finish(document);
-    Some(Binding { control: control?, channel, to: to?, action: action?, layer, feedback })
+    let binding = |(to, action)| {
+        Some(Binding { control: control?, channel, to, action, layer: layer.clone(), feedback: feedback.clone() })
+    };
+    actions.into_iter().filter_map(binding).collect()
 }
 
 /// Takes the feedback keys. Returns `None` if the control receives no feedback.
@@ -221,7 +226,9 @@ fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control
     })
 }
 
-fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Option<Action> {
+/// Reads what a control does: an action for each parameter that it sets, which are two if the value is a key such as
+/// `A minor`.
+fn actions(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Option<Vec<(Param, Action)>> {
     let relative = table.take("relative");
     let value = table.take("value");
     let toggle = table.take("toggle");
@@ -238,7 +245,7 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
     };
     if let Some(field) = toggle {
         return match (&field.value, spec.kind) {
-            (toml::de::DeValue::Boolean(true), Kind::Toggle { .. }) => Some(Action::Toggle { edge }),
+            (toml::de::DeValue::Boolean(true), Kind::Toggle { .. }) => Some(vec![(to, Action::Toggle { edge })]),
             (toml::de::DeValue::Boolean(true), _) => {
                 document.add(
                     field.span,
@@ -251,9 +258,9 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
         };
     }
     if let Some(field) = value {
-        return Some(Action::Set { edge, value: field.parameter(document, to)? });
+        return Some(with_values(document, &field, to, |value| Action::Set { edge, value }));
     }
-    match spec.kind {
+    let action = match spec.kind {
         Kind::Trigger => Some(Action::Set { edge, value: Value::Trigger }),
         Kind::Chord | Kind::Text { .. } => {
             document.add(table.span(), "", format!("{} needs value = \"…\"", spec.id));
@@ -265,11 +272,27 @@ fn action(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opti
         }
         Kind::Number { min, max, .. } => number_action(document, table, relative, min, max),
         Kind::Toggle { .. } | Kind::Choice { .. } => Some(Action::Follow { scale: None, pickup: false }),
-    }
+    };
+    Some(vec![(to, action?)])
+}
+
+/// Reads the value of a button; returns the action that `action` makes of it for each parameter that it sets.
+fn with_values(
+    document: &mut Document<'_>,
+    field: &Field<'_>,
+    to: Param,
+    action: impl Fn(Value) -> Action,
+) -> Vec<(Param, Action)> {
+    field.settings(document, to).into_iter().map(|(param, value)| (param, action(value))).collect()
 }
 
 /// Parses a button that sets a value while held.
-fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, to: Param) -> Option<Action> {
+fn hold(
+    document: &mut Document<'_>,
+    on: &Field<'_>,
+    value: Option<Field<'_>>,
+    to: Param,
+) -> Option<Vec<(Param, Action)>> {
     // Some values cannot be restored: a mood is more than its dominant emotion, and a preset sets other parameters.
     let can_restore = !matches!(to.spec().kind, Kind::Trigger | Kind::Text { .. }) && to != Param::Emotion;
     match value {
@@ -277,8 +300,10 @@ fn hold(document: &mut Document<'_>, on: &Field<'_>, value: Option<Field<'_>>, t
             document.add(on.span.clone(), &on.key, format!("{} cannot return to its previous value", to.spec().id));
             None
         }
-        Some(field) => Some(Action::Hold { value: field.parameter(document, to)? }),
-        None if matches!(to.spec().kind, Kind::Toggle { .. }) => Some(Action::Hold { value: Value::Toggle(true) }),
+        Some(field) => Some(with_values(document, &field, to, |value| Action::Hold { value })),
+        None if matches!(to.spec().kind, Kind::Toggle { .. }) => {
+            Some(vec![(to, Action::Hold { value: Value::Toggle(true) })])
+        }
         None => {
             let hint = format!("on = \"hold\" needs value = … for {}", to.spec().id);
             document.add(on.span.clone(), &on.key, hint);

@@ -89,6 +89,26 @@ scenes = [\"verse\"]
 }
 
 #[test]
+fn values_may_be_spelt_as_over_osc() {
+    let text = |text: &str| Value::Text(text.to_owned());
+    for (to, value, expected) in [
+        ("key", "A minor", vec![(Param::Key, Value::Choice(9)), (Param::Mode, Value::Choice(2))]),
+        ("key", "fis-moll", vec![(Param::Key, Value::Choice(6)), (Param::Mode, Value::Choice(2))]),
+        ("key", "Sib", vec![(Param::Key, Value::Choice(10))]),
+        ("mode", "aeolian", vec![(Param::Mode, Value::Choice(2))]),
+        ("emotion", "joyful", vec![(Param::Emotion, Value::Choice(0))]),
+        ("chord", "Do7", vec![(Param::Chord, text("Do7"))]),
+    ] {
+        let mapping = parse(&format!("[[bind]]\nnote = 1\nto = \"{to}\"\nvalue = \"{value}\"\n")).unwrap();
+        let set = mapping.bindings.into_iter().map(|binding| match binding.action {
+            Action::Set { value, .. } => (binding.to, value),
+            other => panic!("{value}: {other:?}"),
+        });
+        assert_eq!(set.collect::<Vec<_>>(), expected, "{value}");
+    }
+}
+
+#[test]
 fn feedback_can_use_a_separate_message() {
     let mapping = parse(
         "

@@ -10,6 +10,7 @@ use flacenc::error::{Verified, Verify};
 use flacenc::source::{Context, Fill, FrameBuf};
 
 use super::Bits;
+use crate::files::sync;
 use crate::units::SAMPLE_RATE;
 
 /// Number of audio frames per block.
@@ -86,7 +87,7 @@ impl FlacFile {
         let has_frame_sizes = self.info.max_frame_size() > 0;
         let info = if has_frame_sizes { self.info.clone() } else { without_frame_sizes(&self.info)? };
         self.write_header(info)?;
-        self.file.sync_all()
+        sync(&self.file)
     }
 
     /// Truncates the file after the last complete FLAC frame.

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use super::flac::FlacFile;
 use super::wav::WavFile;
 use super::{Bits, Format, RecordError};
-use crate::files::sync_folder;
+use crate::files::{sync, sync_folder};
 use crate::threads;
 
 enum Writer {
@@ -137,7 +137,7 @@ impl SoundFile {
     /// If writing fails.
     pub fn finish(self) -> Result<(), RecordError> {
         let result = match self.writer {
-            Writer::Wav(mut file) => file.flush().and_then(|()| file.file().sync_all()),
+            Writer::Wav(mut file) => file.flush().and_then(|()| sync(file.file())),
             Writer::Flac(file) => file.finish(),
         };
         result.map_err(|source| RecordError::File { path: self.path, source })
@@ -171,10 +171,7 @@ impl Syncer {
         let (report, errors) = sync_channel(1);
         let run = move || {
             for () in &receiver {
-                // Device files cannot be synced.
-                if let Err(error) = file.sync_data()
-                    && error.kind() != io::ErrorKind::InvalidInput
-                {
+                if let Err(error) = sync(&file) {
                     let _ = report.try_send(error);
                     return;
                 }

@@ -32,8 +32,8 @@ pub(crate) struct PresetInfo {
 }
 
 impl PresetInfo {
-    pub(super) fn id(&self) -> &str {
-        &self.id
+    pub(super) fn id_and_name(&self) -> (&str, &str) {
+        (&self.id, &self.name)
     }
 }
 

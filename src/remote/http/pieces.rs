@@ -424,5 +424,17 @@ fn option(name: &str, value: impl AsRef<OsStr>) -> OsString {
     argument
 }
 
+/// Processes the body of a `POST /render` as far as the queue, for fuzzing; the only preset is `storm`. Returns the name of
+/// the piece's file and the arguments that describe the piece to `melos render`.
+///
+/// # Errors
+/// If the request is refused, with the reason.
+#[doc(hidden)]
+pub fn probe(body: &[u8]) -> Result<(String, Vec<OsString>), String> {
+    let request: PieceRequest = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    request.check([("storm", "Storm")].into_iter())?;
+    Ok((request.file_name(1), request.arguments()))
+}
+
 #[cfg(test)]
 mod tests;

@@ -51,7 +51,7 @@ pub struct Decoded {
     pub requests: Vec<Request>,
     /// Why parts of the datagram were skipped.
     pub faults: Vec<Fault>,
-    /// Descriptions of numbers that were clamped to their parameter's range.
+    /// Descriptions of numbers that were clamped to their parameter's range or rounded.
     pub clamped: Vec<String>,
     /// Number of bundles that arrived late.
     pub late: u64,
@@ -238,7 +238,9 @@ fn request(param: Param, args: &[OscType], due: Option<Instant>, clamped: &mut V
         Ok(value) => value,
         Err(out_of_range) => {
             let nearest = param.fit(input).map_err(|error| invalid(error.to_string()))?;
-            clamped.push(format!("/melos/{out_of_range}"));
+            let is_in_range = matches!(input, Input::Number(number) if param.spec().kind.contains(number as f32));
+            let how = if is_in_range { "rounded" } else { "clamped" };
+            clamped.push(format!("/melos/{out_of_range}; {how}"));
             nearest
         }
     };

@@ -107,7 +107,7 @@ impl FaultLog {
         // Limited by parameter, not by value: a fader moved outside the range sends many different values.
         let parameter = message.split(':').next().unwrap_or_default();
         if self.0.admit("clamped", parameter, now).is_some() {
-            tracing::warn!(%from, "{message}; clamped");
+            tracing::warn!(%from, "{message}");
         }
     }
 

@@ -18,6 +18,8 @@ export function show() {
   let setlists = [];
   /** The names of the existing presets and scenes. @type {Record<string, string[]>} */
   let existing = {};
+  /** Whether the current entry has been removed from the setlist; the position is then that of the entry before. */
+  let removed = false;
   const choice = h('select', { id: 'setlist', 'data-param': 'setlist', onchange: () => melos.set('setlist', choice.value) });
   const entries = h('ol', { class: 'entries', id: 'setlist-entries' });
   const actionButton = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ symbol) => h('button', {
@@ -29,16 +31,17 @@ export function show() {
   const list = () => {
     const chosen = String(melos.values.get('setlist') ?? '');
     const position = Number(melos.values.get('setlist/go') ?? 0);
+    const current = removed ? 0 : position;
     choice.replaceChildren(h('option', { value: '' }, '–'), ...setlists.map(({ id, name }) => h('option', { value: id }, name)));
     choice.value = chosen;
     const setlist = setlists.find(({ id }) => id === chosen);
     refill(entries, ...(setlist?.entries ?? []).map((entry, index) => h('li', {},
       h('button', {
-        type: 'button', class: isMissing(entry) ? 'entry missing' : 'entry', 'data-entry': index + 1, 'aria-current': index + 1 === position ? 'step' : undefined,
+        type: 'button', class: isMissing(entry) ? 'entry missing' : 'entry', 'data-entry': index + 1, 'aria-current': index + 1 === current ? 'step' : undefined,
         onclick: () => melos.set('setlist/go', index + 1),
       }, h('strong', {}, entry.kind === 'preset' ? nameOf(entry.name) : entry.name), entry.kind === 'scene' ? h('span', { class: 'tag' }, 'scene') : null,
         isMissing(entry) ? h('span', { class: 'tag error' }, 'missing') : null, entry.note ? h('span', { class: 'about' }, entry.note) : null))));
-    warn(setlist?.entries[position - 1], `${chosen} ${position}`);
+    warn(setlist?.entries[current - 1], `${chosen} ${position}`);
   };
   /** The setlist and position last shown. */
   let reached = '';
@@ -52,11 +55,12 @@ export function show() {
     const { scenes } = await http('/scenes');
     setlists = listed;
     existing = { preset: presets.map((/** @type {{ id: string }} */ { id }) => id), scene: scenes };
+    await poll();
     list();
   });
   let seen = '';
   melos.on('revisions', (presets, scenes) => seen !== `${presets} ${scenes}` && ((seen = `${presets} ${scenes}`), read()));
-  for (const id of ['setlist', 'setlist/go']) melos.on(id, list);
+  melos.on('setlist', list);
   addEventListener('presets', list);
 
   const minutes = h('input', { type: 'number', id: 'timer-minutes', required: true, min: 0.1, max: 1440, step: 'any', value: 10 });
@@ -73,7 +77,12 @@ export function show() {
     left.textContent = running ? `fades out in ${clock((ends - performance.now()) / 1000)}` : '';
   };
   const poll = () => refresh(async () => {
-    const { show: plan } = await http('/status');
+    const { parameters, show: plan } = await http('/status');
+    const isRemoved = plan.entry === null && parameters['setlist/go'] > 0;
+    if (isRemoved !== removed) {
+      removed = isRemoved;
+      list();
+    }
     running = plan.timer_seconds_left !== null;
     ends = performance.now() + 1000 * (plan.timer_seconds_left ?? 0);
     hours.hidden = plan.schedule === null;
@@ -81,6 +90,11 @@ export function show() {
     update();
   });
   melos.on('timer', () => setTimeout(poll, 200));
+  melos.on('setlist/go', () => {
+    removed = false;
+    list();
+    setTimeout(poll, 200);
+  });
   melos.on('@open', (open) => open && (read(), poll()));
   setInterval(() => !document.hidden && running && update(), 1000);
   setInterval(() => melos.open && !document.hidden && poll(), POLL_INTERVAL);

@@ -59,7 +59,10 @@ impl InitialState {
                 values.push((Param::Play, Value::Toggle(false)));
                 tracing::info!("the timer has ended, so the music stays off; `melos set play on` resumes it");
             }
-            Some((ResumedTimer::Obsolete, _)) | None => {}
+            Some((ResumedTimer::Obsolete, _)) => {
+                tracing::info!("the timer of the last performance ended in the meantime, and no longer applies");
+            }
+            None => {}
         }
         if paused {
             values.push((Param::Play, Value::Toggle(false)));

@@ -15,11 +15,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::event::health::Losses;
+use crate::event::log::{Entry, Header};
 use crate::event::{Part, Troubles};
 use crate::files::config::ControlLogConfig;
 use crate::output::record::Recorded;
 use crate::session::checkpoint::Checkpoint;
-use crate::session::log::{Entry, Header};
 use crate::threads;
 
 use take_copy::report_missing;

@@ -169,9 +169,9 @@ impl MainLoop {
     /// Handles an external event.
     fn handle(&mut self, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
-        if !self.show.names_exist(&event) {
+        let Some(event) = self.show.with_exact_name(event) else {
             return self.show.reports.count_refused(source);
-        }
+        };
         if self.scheduler.is_repeat(&event) {
             return;
         }
@@ -250,6 +250,7 @@ impl MainLoop {
         let tempo = self.devices.tempo_absence(self.show.tempo_source());
         let publisher = self.show.reports.publisher();
         publisher.update_trouble(Part::Tempo, tempo);
+        publisher.update_trouble(Part::Schedule, self.opening_hours.zone_problem());
         publisher.publish_levels(
             &self.sound.engine,
             self.sound.status(),
@@ -275,7 +276,7 @@ impl MainLoop {
         }
         let paused = self.is_paused();
         let Show { performance, presets, scene_files, timer, takes, reports, .. } = &mut self.show;
-        let timer = timer.saved(performance.conductor().value(Param::Play) == Value::Toggle(true));
+        let timer = timer.saved(head, performance.conductor().value(Param::Play) == Value::Toggle(true));
         reports.api().set_journey(presets.journey_position(head));
         reports.api().set_recording(lists::recording(takes.status()));
         reports.publish_lists(performance.conductor(), self.devices.mappings(), self.devices.learning(), head);
@@ -310,7 +311,7 @@ impl MainLoop {
             && (transition.is_new || *preset != self.show.preset())
         {
             tracing::info!("the opening hours begin with the preset {}", quoted(preset));
-            self.show.handle(&ControlEvent::Set(Param::Preset, Value::Text(preset.clone())));
+            self.show.handle(ControlEvent::Set(Param::Preset, Value::Text(preset.clone())));
         }
         let events = transition.events(self.show.conductor());
         self.show.apply_all(events);
@@ -321,7 +322,7 @@ impl MainLoop {
         let on = self.show.conductor().value(Param::Economy) == Value::Toggle(true);
         match self.economy.check(Lateness::of(&self.sound.engine), on) {
             Some(Decision::SwitchOn(reason)) => {
-                self.show.handle(&ControlEvent::Set(Param::Economy, Value::Toggle(true)));
+                self.show.handle(ControlEvent::Set(Param::Economy, Value::Toggle(true)));
                 self.show.reports.publisher().update_trouble(Part::Economy, Some(&reason));
             }
             Some(Decision::SwitchedOff) => self.show.reports.publisher().forget_trouble(Part::Economy),

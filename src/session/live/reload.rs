@@ -129,14 +129,7 @@ impl Files {
             [presets.problems, mappings.problems, scenes.problems, setlists.problems, config_problems].concat();
         let mut new = problems.iter().filter(|problem| !self.reported.contains(problem));
         for problem in new.by_ref().take(MAX_LOGGED) {
-            let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
-            let has_good_state = self.presets.get(&name).is_some()
-                || self.mappings.get(&name).is_some()
-                || self.scenes.get(&name).is_some()
-                || self.setlists.get(&name).is_some();
-            // The contents of an unreadable folder are kept as well.
-            let has_good_state = has_good_state || problem.file == file || problem.file.is_dir();
-            tracing::warn!("{problem}; {}", if has_good_state { "keeping the last good state" } else { "ignored" });
+            tracing::warn!("{problem}; {}", self.consequence(problem));
         }
         log_more(new.count());
         self.reported = problems;
@@ -164,6 +157,19 @@ impl Files {
             mappings: new_mappings,
             config,
         }
+    }
+
+    /// Says what a problem means for what is playing.
+    fn consequence(&self, problem: &Problem) -> &'static str {
+        let name = problem.file.file_stem().unwrap_or_default().to_string_lossy();
+        let has_good_state = self.presets.get(&name).is_some()
+            || self.mappings.get(&name).is_some()
+            || self.scenes.get(&name).is_some()
+            || self.setlists.get(&name).is_some()
+            || problem.file == self.source.file()
+            // The contents of a folder are kept when it cannot be read or is gone.
+            || !is_item(&problem.file);
+        if has_good_state { "keeping the last good state" } else { "ignored" }
     }
 
     /// Shows the problems in the status without logging them again, or clears them there if there are none.
@@ -247,6 +253,24 @@ mod tests {
         fs::rename(&moved, &path).unwrap();
         let restored = files.scan();
         assert!(restored.presets.get("one").is_some() && restored.changed.is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_goes_away_keeps_its_last_good_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = read(dir.path());
+        let folder = dir.path().join("presets");
+        fs::write(folder.join("one.toml"), "schema = 1\nname = \"One\"\nemotion = \"sad\"\n").unwrap();
+        fs::write(folder.join("two.toml"), "").unwrap();
+        files.scan();
+        let consequence = |files: &Files, file: &Path| {
+            let problem = files.reported.iter().find(|problem| problem.file == file).expect("it should be reported");
+            files.consequence(problem)
+        };
+        assert_eq!(consequence(&files, &folder.join("two.toml")), "ignored");
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(files.scan().presets.get("one").is_some());
+        assert_eq!(consequence(&files, &folder), "keeping the last good state");
     }
 
     #[test]

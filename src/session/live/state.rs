@@ -56,6 +56,8 @@ pub(super) struct Saved {
 pub(super) struct SavedTimer {
     /// When the timer ends or ended.
     pub(super) ends: Timestamp,
+    /// The seconds for which it was set, which limits what is left if the clock is set back; 0 if it has ended.
+    pub(super) seconds: u32,
     /// Whether the performance was stopped on purpose, rather than by a crash.
     pub(super) stopped: bool,
 }
@@ -76,7 +78,7 @@ impl SavedTimer {
     /// meantime, the music stays off, unless a new performance starts because the last one was stopped on purpose or
     /// the machine was switched off.
     pub(super) fn resume(self, now: Timestamp, boot_time: Option<Timestamp>) -> ResumedTimer {
-        let left = self.ends.duration_since(now);
+        let left = self.ends.duration_since(now).min(SignedDuration::from_secs(self.seconds.into()));
         if left > SignedDuration::ZERO {
             return ResumedTimer::Running(left.as_secs_f32());
         }
@@ -227,6 +229,13 @@ impl StateFile {
         }
         let _ = thread.join();
     }
+}
+
+/// Returns whether the contents of a file are a saved state.
+#[doc(hidden)]
+#[must_use]
+pub fn is_state(contents: &str) -> bool {
+    contents.starts_with(text::START)
 }
 
 /// Returns the names of the readable scenes stored in a folder.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::log_file::LogFile;
 use crate::event::health::Losses;
+use crate::event::log::Entry;
 use crate::event::{Part, Troubles};
 use crate::output::record::{Destination, Format, Recorded, Recorder, RecorderStatus, Take};
-use crate::session::log::Entry;
 use crate::session::notes::Notes;
 use crate::units::SAMPLE_RATE;
 

@@ -3,10 +3,10 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::event::log::Header;
 use crate::event::parameter::{Param, Value};
 use crate::event::{ControlEvent, EngineCommand, SaveRequest};
 use crate::generator::model::{Models, runtime};
-use crate::session::log::Header;
 
 const SECOND: u64 = 48_000;
 

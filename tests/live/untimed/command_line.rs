@@ -49,9 +49,13 @@ fn values_can_be_set_and_read() {
         (&["set", "emotion", "sad"][..], "emotion", "sad\n"),
         (&["set", "tempo", "90"], "tempo", "90\n"),
         (&["set", "level/pad", "-12.5"], "level/pad", "-12.5\n"),
+        (&["set", "level/pad", "-6dB"], "level/pad", "-6\n"),
+        (&["set", "level/pad", "-12", "dB"], "level/pad", "-12\n"),
+        (&["set", "register", "-0.5"], "register", "-0.5\n"),
         (&["set", "hold", "on"], "hold", "true\n"),
         (&["set", "key", "A minor"], "mode", "minor\n"),
         (&["set", "emotion", "calm=0.7,sad=0.3"], "emotion/sad", "0.3\n"),
+        (&["preset", "Slow Dawn"], "preset", "slow-dawn\n"),
         (&["preset", "storm"], "preset", "storm\n"),
     ] {
         assert_eq!(run(set), "", "setting should print nothing");
@@ -84,13 +88,17 @@ fn values_can_be_set_and_read() {
     daemon.oscsend(&["/melos/scene/rename", "ss", "outro", "coda"]);
     daemon.wait_until("the scene is renamed", |_| run(&["scenes"]).contains("coda\n"));
     assert!(!run(&["scenes"]).contains("outro"));
+    assert_eq!(run(&["set", "scene", "Bridge"]) + &run(&["get", "scene"]), "bridge\n");
+    assert_eq!(run(&["set", "scene/store", "BRIDGE"]), "");
+    assert_eq!(run(&["set", "scene", "BRIDGE"]) + &run(&["get", "scene"]), "BRIDGE\n", "this is now the exact name");
     let (all, reverb) = (run(&["get"]), run(&["get", "reverb"]));
     assert!(all.contains("emotion/happy") && all.contains("level/pad") && !all.contains("panic"), "{all}");
 
     for (arguments, hint) in [
         (&["set", "reverb", "7"][..], "expected a number from 0 to 1"),
         (&["set", "tempi", "90"], "tempo"),
-        (&["scenes", "rename", "bridges", "x"], "there is no scene \"bridges\"; choose one of bridge, coda, "),
+        (&["scenes", "rename", "bridges", "x"], "there is no scene \"bridges\"; choose one of BRIDGE, bridge, coda, "),
+        (&["set", "scene", "Bridge"], "\"Bridge\" could be one of several scenes: BRIDGE, bridge"),
         (&["scenes", "rename", "bridge", "coda"], "there is already a scene \"coda\""),
         (&["scenes", "delete", "bridges"], "there is no scene"),
         (&["preset", "drizzle"], "there is no preset \"drizzle\"; choose one of angry, "),

@@ -167,6 +167,18 @@ fn a_hold_button_restores_the_previous_value() {
     assert_eq!(rig.send(&[0x90, 2, 100, 2, 0]), [toggle(Param::Hold, true), toggle(Param::Hold, false)]);
 }
 
+#[test]
+fn a_button_sets_a_key_with_its_mode() {
+    let mut rig = Rig::new(
+        "[[bind]]\nnote = 1\nto = \"key\"\nvalue = \"A minor\"\n[[bind]]\nnote = 2\non = \"hold\"\nto = \"key\"\nvalue = \"Es-Dur\"\n",
+    );
+    let choice = |param, choice| ControlEvent::Set(param, Value::Choice(choice));
+    let key = |tonic, mode| [choice(Param::Key, tonic), choice(Param::Mode, mode)];
+    assert_eq!(rig.send(&[0x90, 1, 100]), key(9, 2));
+    assert_eq!(rig.send(&[2, 100]), key(3, 1));
+    assert_eq!(rig.send(&[2, 0]), key(9, 2), "both previous values should be restored");
+}
+
 const LAYERED: &str = "[[layer]]\nname = \"shift\"\nnote = 98\n[[layer]]\nname = \"lock\"\nnote = 99\ntoggle = true\n\
     [[bind]]\nnote = 1\nto = \"hold\"\ntoggle = true\n[[bind]]\nnote = 2\nto = \"play\"\ntoggle = true\n\
     [[bind]]\nlayer = \"shift\"\nnote = 1\nto = \"record\"\ntoggle = true\n\

@@ -101,9 +101,11 @@ impl Folder {
         Ok((name, fs::metadata(&path)?.len()))
     }
 
-    /// Removes a file that will not be completed.
+    /// Removes a file that will not be completed, and what an interrupted `melos render` has left beside it.
     pub(super) fn discard(&self, name: &str) {
-        let _ = fs::remove_file(self.unfinished(name));
+        for name in [name, &format!("{name}.unfinished")] {
+            let _ = fs::remove_file(self.unfinished(name));
+        }
     }
 
     /// Removes the file and the description of a piece.
@@ -239,6 +241,8 @@ mod tests {
         assert_eq!(folder.publish("melos-2-calm.wav").unwrap(), ("melos-2-calm-2.wav".to_owned(), 3));
         assert_eq!(fs::read_to_string(parent.path().join("melos-2-calm.wav")).unwrap(), "finished");
         assert!(folder.publish("melos-3-calm.wav").is_err(), "nothing was rendered");
+        fs::write(parent.path().join(".melos-3-calm.wav.unfinished"), "from an interrupted render").unwrap();
+        folder.discard("melos-3-calm.wav");
         assert_eq!(names(parent.path()), ["melos-2-calm-2.wav", "melos-2-calm.wav"]);
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::super::api_state::is_file_name;
 use super::option;
-use crate::music::emotion::Emotion;
+use crate::files::exact_name;
+use crate::music::emotion::{Emotion, check_weights};
 use crate::quote::short_number;
 use crate::units::SAMPLE_RATE;
 
@@ -51,10 +54,35 @@ pub(in crate::remote::http) struct PieceRequest {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected one emotion, or an object with the weights of several, none of them twice")]
 enum Emotions {
     One(String),
-    Blend(BTreeMap<String, f64>),
+    Blend(#[serde(deserialize_with = "unique_weights")] BTreeMap<String, f64>),
+}
+
+/// Reads weights, and refuses a key that occurs twice.
+fn unique_weights<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    struct Weights;
+
+    impl<'de> Visitor<'de> for Weights {
+        type Value = BTreeMap<String, f64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with the weights of emotions")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+            let mut weights = BTreeMap::new();
+            while let Some((name, weight)) = map.next_entry()? {
+                if weights.insert(name, weight).is_some() {
+                    return Err(M::Error::custom("an emotion is given twice"));
+                }
+            }
+            Ok(weights)
+        }
+    }
+
+    deserializer.deserialize_map(Weights)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -72,8 +100,11 @@ const fn default_harmony() -> bool {
 }
 
 impl PieceRequest {
-    /// Validates the request; `presets` are the ids of the existing presets.
-    pub(in crate::remote::http) fn check(&self, mut presets: impl Iterator<Item = String>) -> Result<(), String> {
+    /// Validates the request; `presets` are the ids and names of the existing presets.
+    pub(in crate::remote::http) fn check<'a>(
+        &self,
+        presets: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Result<(), String> {
         let sources = [self.emotion.is_some(), self.preset.is_some(), self.take.is_some()];
         if sources.into_iter().filter(|given| *given).count() != 1 {
             return Err("expected exactly one of emotion, preset and take".to_owned());
@@ -92,29 +123,30 @@ impl PieceRequest {
         if let Some(seed) = self.seed.filter(|seed| !SEED.contains(seed)) {
             return Err(format!("seed: {seed} is out of range (0 to 16777215)"));
         }
-        if let Some(preset) = &self.preset
-            && !presets.any(|known| known == *preset)
-        {
-            return Err(format!("preset: there is no preset {preset:?}"));
+        if let Some(preset) = &self.preset {
+            exact_name("preset", preset, presets).map_err(|error| format!("preset: {error}"))?;
         }
         let names = match &self.emotion {
             None => Vec::new(),
             Some(Emotions::One(name)) => vec![name],
             Some(Emotions::Blend(weights)) => {
-                if !weights.values().all(|weight| (0.0..=1.0).contains(weight)) || weights.values().sum::<f64>() <= 0.0
-                {
-                    return Err("emotion: weights must be from 0 to 1, with at least one above 0".to_owned());
-                }
+                let numbers: Vec<_> = weights.values().copied().collect();
+                check_weights(&numbers).map_err(|reason| format!("emotion: {reason}"))?;
                 weights.keys().collect()
             }
         };
-        match names.into_iter().find(|name| Emotion::from_name(name).is_none()) {
-            Some(unknown) => Err(format!(
-                "emotion: there is no emotion {unknown:?}; choose from {}",
-                Emotion::ALL.map(Emotion::name).join(", ")
-            )),
-            None => Ok(()),
+        let mut emotions = Vec::new();
+        for name in names {
+            let Some(emotion) = Emotion::from_name(name) else {
+                let known = Emotion::ALL.map(Emotion::name).join(", ");
+                return Err(format!("emotion: there is no emotion {name:?}; choose from {known}"));
+            };
+            if emotions.contains(&emotion) {
+                return Err(format!("emotion: {} is given twice", emotion.name()));
+            }
+            emotions.push(emotion);
         }
+        Ok(())
     }
 
     /// Returns the arguments that describe the piece to `melos render`, except the output file and a take's control log.
@@ -176,7 +208,7 @@ mod tests {
 
     fn request(json: &str) -> Result<PieceRequest, String> {
         let request: PieceRequest = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        request.check(["storm".to_owned(), "--version".to_owned()].into_iter()).map(|()| request)
+        request.check([("storm", "Storm"), ("--version", "Version")].into_iter()).map(|()| request)
     }
 
     #[test]
@@ -234,7 +266,12 @@ mod tests {
             (r#"{"emotion": "bored", "seconds": 60}"#, "choose from happy, sad"),
             (r#"{"emotion": {"calm": 0}, "seconds": 60}"#, "above 0"),
             (r#"{"emotion": {"calm": -1, "sad": 1}, "seconds": 60}"#, "from 0 to 1"),
-            (r#"{"preset": "nope", "seconds": 60}"#, "nope"),
+            (r#"{"emotion": {"calm": 1, "calm": 0.2}, "seconds": 60}"#, "none of them twice"),
+            (r#"{"emotion": {"calm": 1, "Calm": 0.2}, "seconds": 60}"#, "calm is given twice"),
+            (
+                r#"{"preset": "nope", "seconds": 60}"#,
+                "preset: there is no preset \"nope\"; choose one of storm, --version",
+            ),
             (r#"{"take": "x.wav", "seconds": 60}"#, "its own length"),
             (r#"{"emotion": "calm", "seconds": 60, "colour": "red"}"#, "colour"),
             (r#"{"emotion": "calm", "seconds": 60, "format": "mp3"}"#, "mp3"),

@@ -110,11 +110,28 @@ fn invalid_arguments_are_reported() {
 }
 
 #[test]
-fn an_out_of_range_number_is_clamped_and_reported() {
+fn a_number_that_is_clamped_or_rounded_is_reported() {
     let decoded = read(&message("/melos/temperature", &[OscType::Float(99.0)]));
     assert_eq!(decoded.requests, [set(Param::Temperature, Value::Number(2.0), None)]);
-    assert_eq!(decoded.clamped, ["/melos/temperature: got the number 99, expected a number from 0.1 to 2"]);
+    assert_eq!(decoded.clamped, ["/melos/temperature: got the number 99, expected a number from 0.1 to 2; clamped"]);
+    let decoded = read(&message("/melos/setlist/go", &[OscType::Float(2.5)]));
+    assert_eq!(decoded.requests, [set(Param::SetlistGo, Value::Number(3.0), None)]);
+    let rounded = "/melos/setlist/go: got the number 2.5, expected a whole number from 0 to 256; rounded";
+    assert_eq!(decoded.clamped, [rounded]);
     assert_eq!(read(&message("/melos/*", &[OscType::Float(99.0)])).clamped, [""; 0]);
+}
+
+#[test]
+fn the_number_of_a_setlist_entry_is_refused_if_it_is_out_of_range() {
+    for address in ["/melos/setlist/go", "/melos/next/bar/setlist/go"] {
+        for argument in [OscType::Int(257), OscType::Float(-1.0), text("300"), OscType::Bool(true)] {
+            let decoded = read(&message(address, std::slice::from_ref(&argument)));
+            assert_eq!((decoded.requests.len(), decoded.clamped.len()), (0, 0), "{address} {argument:?}");
+            let fault = decoded.faults[0].to_string();
+            assert!(fault.starts_with("/melos/setlist/go: got ") && fault.ends_with("from 0 to 256"), "{fault}");
+        }
+        assert_eq!(read(&message(address, &[OscType::Int(256)])).requests.len(), 1, "{address}");
+    }
 }
 
 #[test]

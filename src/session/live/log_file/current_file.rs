@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{MEGABYTE, rotation};
+use crate::event::log::may_be_log;
 use crate::files::is_at;
-use crate::session::log::may_be_log;
 
 /// Interval between syncs to disk.
 const SYNC_INTERVAL: Duration = Duration::from_secs(10);

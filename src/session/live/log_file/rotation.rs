@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::event::log::may_be_log;
 use crate::files::{self, DATE, Usage, is_date, stamp_of, sync_folder, unused_path};
 use crate::session::checkpoint::checkpoint_folder;
-use crate::session::log::may_be_log;
 
 /// Creates a log file. If there is a previous log, retires it and returns its new path.
 ///

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::*;
 use crate::conductor::{Conductor, EngineSync, Score};
 use crate::event::health::Loss;
+use crate::event::log::ControlLog;
 use crate::files::Usage;
 use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, checkpoint_path};
-use crate::session::log::ControlLog;
 
 fn config() -> ControlLogConfig {
     ControlLogConfig { keep: 2, ..ControlLogConfig::default() }

@@ -15,10 +15,10 @@ use super::current_file::{AppendError, CurrentFile};
 use super::take_copy::{copy_beside, report_missing};
 use super::{MEGABYTE, Request, Shared, rotation};
 use crate::event::Part;
+use crate::event::log::{Entry, Header, LogText};
 use crate::files::config::ControlLogConfig;
 use crate::output::record::Recorded;
 use crate::session::checkpoint::{Checkpoint, checkpoint_folder, checkpoint_path};
-use crate::session::log::{Entry, Header, LogText};
 
 /// Maximum number of queued requests processed before their lines are written.
 const MAX_BATCH: usize = 4096;

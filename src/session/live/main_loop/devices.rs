@@ -15,7 +15,7 @@ use crate::files::config::{Config, MidiHost};
 use crate::midi::mapping::{LearnedControl, LiveMappings, Mapping};
 use crate::midi::{Message, MidiConnection, MidiEvent, MidiSystem};
 use crate::output::device::OutputStatus;
-use crate::quote::{listed, shown};
+use crate::quote::{listed, one_decimal, shown};
 use crate::units::SAMPLE_RATE;
 
 /// Capacity of the channel for MIDI events, which is drained every few milliseconds.
@@ -101,6 +101,7 @@ impl Devices {
             TempoSource::Mood => tracing::info!("the mood controls the tempo"),
             TempoSource::Pinned => {
                 let Value::Number(bpm) = conductor.value(Param::Tempo) else { return true };
+                let bpm = one_decimal(bpm.into());
                 tracing::info!(
                     "the tempo is fixed at {bpm} bpm; `melos set tempo/source mood` lets the mood control it again"
                 );

@@ -29,6 +29,8 @@ pub(in crate::session::live) struct OpeningHours {
     pub(super) closed: bool,
     /// `open` or `closed`, and until when, for the status.
     status: Option<String>,
+    /// Why the opening hours are not in local time.
+    zone_problem: Option<String>,
 }
 
 /// The start or end of opening hours.
@@ -55,6 +57,7 @@ impl OpeningHours {
             checked: None,
             closed: false,
             status: None,
+            zone_problem: None,
         }
     }
 
@@ -76,6 +79,7 @@ impl OpeningHours {
         if self.schedule.as_ref() != schedule {
             self.debounce = Debounce::default();
             self.schedule = schedule.cloned();
+            self.zone_problem = schedule.and_then(Schedule::zone_problem);
         }
         let Some(schedule) = schedule else {
             self.status = None;
@@ -97,6 +101,11 @@ impl OpeningHours {
     /// Returns `open` or `closed`, and until when; `None` without a schedule.
     pub(super) fn status(&self) -> Option<&str> {
         self.status.as_deref()
+    }
+
+    /// Returns why the opening hours are not in local time; `None` if they are.
+    pub(super) fn zone_problem(&self) -> Option<&str> {
+        self.zone_problem.as_deref()
     }
 }
 

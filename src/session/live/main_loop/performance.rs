@@ -7,6 +7,7 @@ use super::engine_feed::EngineFeed;
 use super::midi_sequencer::MidiSequencer;
 use super::upcoming_notes::UpcomingNotes;
 use crate::conductor::{Conductor, SceneError, Score};
+use crate::event::log::Entry;
 use crate::event::parameter::{Lane, Param, Value};
 use crate::event::{ControlEvent, Executed, TimedCommand};
 use crate::files::config::MidiOutConfig;
@@ -14,7 +15,6 @@ use crate::generator::{Networks, Worker, WorkerEvent, WorkerStatus};
 use crate::midi::Message;
 use crate::session::live::log_file::LogFile;
 use crate::session::live::publisher::Publisher;
-use crate::session::log::Entry;
 use crate::session::notes::Notes;
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 

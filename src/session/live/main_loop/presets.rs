@@ -31,11 +31,6 @@ impl Presets {
         self.library = library;
     }
 
-    /// Returns the name of the preset that an event asks for, if there is no such preset.
-    pub(super) fn unknown_name<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
-        event.text_for(Param::Preset).filter(|name| self.library.get(name).is_none())
-    }
-
     /// Returns the frame of the journey's next step.
     pub(super) fn next_frame(&self) -> Option<u64> {
         self.journey.as_ref().and_then(JourneySteps::next_frame)

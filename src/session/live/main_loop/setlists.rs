@@ -9,11 +9,9 @@ use crate::quote::{choices, listed, quoted};
 /// All setlists, and the position in the selected one.
 pub(in crate::session::live) struct Setlists {
     library: Library<Setlist>,
-    /// The position in the selected setlist as it is in `positioned`.
     position: Position,
-    /// The library for which `position` was determined. It may be older than `library`, so that the position can follow
-    /// its entry when the file is edited.
-    positioned: Library<Setlist>,
+    /// The entries among which the position is: those of the selected setlist, or its last ones if it has been removed.
+    entries: Vec<Entry>,
 }
 
 /// A position in a setlist.
@@ -76,24 +74,30 @@ fn index_after_edit(old: &[Entry], new: &[Entry], index: usize) -> Option<usize>
 }
 
 impl Setlists {
-    /// Creates the setlists from a library; `position`, the saved value of `setlist/go`, is the number of the current
-    /// entry.
-    pub(in crate::session::live) fn new(library: Library<Setlist>, position: &Value) -> Self {
-        Self { positioned: library.clone(), library, position: Position::of_number(entry_number(position)) }
+    /// Creates the setlists from a library. `selected` and `position` are the saved values of `setlist`, the name of the
+    /// selected setlist, and `setlist/go`, the number of its current entry.
+    pub(in crate::session::live) fn new(library: Library<Setlist>, selected: &Value, position: &Value) -> Self {
+        let position = Position::of_number(entry_number(position));
+        let selected = if let Value::Text(name) = selected { library.get(name) } else { None };
+        match selected.map(|setlist| setlist.entries.clone()) {
+            // The setlist may be shorter than it was.
+            Some(entries) => Self { position: position.after_edit(&entries, &entries), entries, library },
+            None => Self { position, entries: Vec::new(), library },
+        }
     }
 
     pub(super) const fn library(&self) -> &Library<Setlist> {
         &self.library
     }
 
-    /// Replaces the library after a reload; the position follows its entry.
-    pub(super) fn replace(&mut self, library: Library<Setlist>) {
+    /// Replaces the library after a reload. The position in the selected setlist follows its entry; if the setlist has been
+    /// removed, the position is kept in case the file comes back.
+    pub(super) fn replace(&mut self, library: Library<Setlist>, selected: &str) {
+        if let Some(Setlist { entries, .. }) = library.get(selected) {
+            self.position = self.position.after_edit(&self.entries, entries);
+            self.entries.clone_from(entries);
+        }
         self.library = library;
-    }
-
-    /// Returns the name of the setlist that an event asks for, if there is no such setlist. An empty name selects none.
-    pub(super) fn unknown_name<'a>(&self, event: &'a ControlEvent) -> Option<&'a str> {
-        event.text_for(Param::Setlist).filter(|name| !name.is_empty() && self.library.get(name).is_none())
     }
 
     /// Returns the setlist to use when none is selected: the only one.
@@ -119,7 +123,7 @@ impl Setlists {
             tracing::warn!("{}", self.absence(setlist));
             return None;
         };
-        let start = match self.current_position(setlist) {
+        let start = match self.position {
             Position::At(number) => number,
             // Between two entries, the first step back leads to the entry before.
             Position::After(number) => number + usize::from(steps < 0),
@@ -137,7 +141,6 @@ impl Setlists {
     /// # Errors
     /// When there is no such entry or setlist; the position is unchanged.
     pub(super) fn go_to(&mut self, setlist: &str, number: usize) -> Result<Option<ControlEvent>, String> {
-        self.update_position(setlist);
         let Some(index) = number.checked_sub(1) else {
             self.position = Position::After(0);
             return Ok(None);
@@ -150,22 +153,14 @@ impl Setlists {
         let (kind, name) = cue.kind_and_name();
         tracing::info!("setlist {}: {number} of {}, {kind} {}", quoted(setlist), entries.len(), quoted(name));
         self.position = Position::At(number);
+        self.entries.clone_from(entries);
         Ok(Some(match cue {
             Cue::Preset(preset) => ControlEvent::Set(Param::Preset, Value::Text(preset)),
             Cue::Scene(scene) => ControlEvent::Set(Param::Scene, Value::Text(scene)),
         }))
     }
 
-    /// Determines the position anew after the library has been replaced. If the setlist has been removed, the position
-    /// is kept in case the file comes back.
-    pub(super) fn update_position(&mut self, setlist: &str) {
-        if self.library.get(setlist).is_some() {
-            self.position = self.current_position(setlist);
-            self.positioned.clone_from(&self.library);
-        }
-    }
-
-    /// Returns the event that sets `setlist/go` to the position last determined.
+    /// Returns the event that sets `setlist/go` to the position.
     pub(super) fn position_event(&self) -> ControlEvent {
         ControlEvent::Set(Param::SetlistGo, Value::Number(self.position.number() as f32))
     }
@@ -173,30 +168,20 @@ impl Setlists {
     /// Returns the current entry, unless it has been removed, and the next one, for the status.
     pub(super) fn entry_names(&self, setlist: &str) -> [Option<String>; 2] {
         let name = |index: usize| {
-            let (kind, name) = entries(&self.library, setlist).get(index)?.cue.kind_and_name();
+            let (kind, name) = self.library.get(setlist)?.entries.get(index)?.cue.kind_and_name();
             Some(format!("{kind} {name}"))
         };
-        let position = self.current_position(setlist);
-        let current = match position {
+        let current = match self.position {
             Position::At(number) => name(number - 1),
             Position::After(_) => None,
         };
-        [current, name(position.number())]
-    }
-
-    /// Returns the position in a setlist as it is now.
-    fn current_position(&self, setlist: &str) -> Position {
-        self.position.after_edit(entries(&self.positioned, setlist), entries(&self.library, setlist))
+        [current, name(self.position.number())]
     }
 
     /// Returns the error message about a selected setlist that has been removed.
     fn absence(&self, setlist: &str) -> String {
         format!("setlist {} no longer exists; {}", quoted(setlist), choices(self.library.names()))
     }
-}
-
-fn entries<'a>(library: &'a Library<Setlist>, setlist: &str) -> &'a [Entry] {
-    library.get(setlist).map_or(&[], |setlist| &setlist.entries)
 }
 
 /// Returns the entry number in a value of `setlist/go`.
@@ -216,7 +201,7 @@ mod tests {
         }
         let (library, problems) = Library::open(vec![folder.path().to_owned()], Setlist::read);
         assert!(problems.is_empty(), "{problems:?}");
-        (folder, Setlists::new(library, &Value::Number(0.0)))
+        (folder, Setlists::new(library, &Value::Text(String::new()), &Value::Number(0.0)))
     }
 
     #[test]
@@ -247,7 +232,7 @@ mod tests {
         }
         let mut library = setlists.library().clone();
         assert_eq!(library.reload().problems, []);
-        setlists.replace(library);
+        setlists.replace(library, "friday");
     }
 
     #[test]
@@ -274,14 +259,15 @@ mod tests {
             edit(&folder, &mut setlists, &before);
             setlists.go_to("friday", number).unwrap();
             edit(&folder, &mut setlists, &after);
-            // Determining the position anew changes nothing.
+            // Another reload changes nothing.
             for _ in 0..2 {
                 let case = format!("{before:?} {number} {after:?}");
                 let [entry, next_entry] = setlists.entry_names("friday");
                 assert_eq!(entry, current.map(|name| format!("preset {name}")), "{case}");
                 assert_eq!(next_entry, next.map(|number| format!("preset {}", after[number - 1])), "{case}");
                 assert_eq!([-1, 1].map(|steps| setlists.number_at_offset("friday", steps)), [previous, next], "{case}");
-                setlists.update_position("friday");
+                let library = setlists.library().clone();
+                setlists.replace(library, "friday");
             }
             assert!(setlists.go_to("friday", 9).is_err());
             assert_eq!(setlists.number_at_offset("friday", 1), next, "the position is unchanged");
@@ -290,8 +276,9 @@ mod tests {
 
     #[test]
     fn a_position_beyond_the_end_of_a_shortened_setlist_is_moved_to_the_end() {
-        let (_folder, mut setlists) = setlists(&["friday"]);
-        setlists.position = Position::of_number(5);
+        let (_folder, setlists) = setlists(&["friday"]);
+        let selected = Value::Text("friday".to_owned());
+        let setlists = Setlists::new(setlists.library().clone(), &selected, &Value::Number(5.0));
         assert_eq!([-1, 1].map(|steps| setlists.number_at_offset("friday", steps)), [Some(2), None]);
         assert_eq!(setlists.entry_names("friday"), [None, None]);
     }
@@ -302,7 +289,6 @@ mod tests {
         edit(&folder, &mut setlists, &["calm", "storm", "sad"]);
         setlists.go_to("friday", 2).unwrap();
         edit(&folder, &mut setlists, &[]);
-        setlists.update_position("friday");
         assert_eq!(setlists.entry_names("friday"), [None, None]);
         assert_eq!(setlists.number_at_offset("friday", 1), None);
         let expected = "setlist \"friday\" no longer exists; the only choice is saturday";

@@ -13,8 +13,8 @@ use crate::files::library::Library;
 use crate::files::preset::Preset;
 use crate::files::scene::Scene;
 use crate::files::setlist::Setlist;
+use crate::files::{NameError, exact_name};
 use crate::output::record::Format;
-use crate::quote::{choices, quoted};
 use crate::remote::status::ShowMetrics;
 use crate::session::live::Settings;
 use crate::session::live::state::scene_events;
@@ -37,10 +37,10 @@ impl Show {
         self.performance.conductor()
     }
 
-    /// Handles an event, unless it names a preset or setlist that does not exist.
-    pub(super) fn handle(&mut self, event: &ControlEvent) {
-        if self.names_exist(event) {
-            self.perform(event);
+    /// Handles an event, unless the preset or setlist that it names cannot be found.
+    pub(super) fn handle(&mut self, event: ControlEvent) {
+        if let Some(event) = self.with_exact_name(event) {
+            self.perform(&event);
         }
     }
 
@@ -80,16 +80,44 @@ impl Show {
         }
     }
 
-    /// Returns false, and logs a warning, if an event names a preset or setlist that does not exist.
-    pub(super) fn names_exist(&mut self, event: &ControlEvent) -> bool {
-        let preset =
-            self.presets.unknown_name(event).map(|name| ("preset", name, choices(self.presets.library().names())));
-        let setlist = || {
-            self.setlists.unknown_name(event).map(|name| ("setlist", name, choices(self.setlists.library().names())))
+    /// Returns an event with the exact name of the preset, setlist or scene that it names, so that the control log holds
+    /// that name. If the preset or setlist cannot be found, or several scenes could be meant, logs a warning and returns
+    /// `None`.
+    pub(super) fn with_exact_name(&mut self, mut event: ControlEvent) -> Option<ControlEvent> {
+        let kind = kind_of(&event);
+        let exact = match &mut event {
+            ControlEvent::Set(param, Value::Text(name)) | ControlEvent::NextBar(param, Value::Text(name)) => {
+                self.exact_name(*param, name).map(|exact| *name = exact)
+            }
+            ControlEvent::RenameScene { from, .. } => self.exact_name(Param::Scene, from).map(|exact| *from = exact),
+            _ => Ok(()),
         };
-        let Some((kind, name, known)) = preset.or_else(setlist) else { return true };
-        self.reports.warn(kind, &format!("there is no {kind} {}; {known}", quoted(name)));
-        false
+        match exact {
+            Ok(()) => Some(event),
+            Err(error) => {
+                self.reports.warn(kind, &error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Returns the exact name of the preset, setlist or scene that a parameter's value stands for, otherwise the value itself.
+    fn exact_name(&self, param: Param, value: &str) -> Result<String, NameError> {
+        let exact = match param {
+            Param::Preset => self.presets.library().find(value)?.0,
+            // An empty name selects no setlist.
+            Param::Setlist if !value.is_empty() => self.setlists.library().find(value)?.0,
+            // A scene may be stored under this name before it is recalled; the conductor refuses to recall a missing one.
+            param if param.names_scene() => {
+                let scenes = self.conductor().scene_names().map(|name| (name, name));
+                match exact_name("scene", value, scenes) {
+                    Err(NameError::Unknown { .. }) => value,
+                    exact => exact?,
+                }
+            }
+            _ => value,
+        };
+        Ok(exact.to_owned())
     }
 
     /// Carries out what a parameter does in the daemon besides changing the music.
@@ -184,7 +212,7 @@ impl Show {
         let entry = self.setlists.go_to(&self.text(Param::Setlist), number);
         self.apply(&self.setlists.position_event());
         match entry {
-            Ok(Some(event)) => self.handle(&event),
+            Ok(Some(event)) => self.handle(event),
             Ok(None) => {}
             Err(problem) => self.reports.warn("setlist", &problem),
         }
@@ -212,8 +240,7 @@ impl Show {
     /// Replaces presets and setlists; if the current preset is among the `changed` ones, it is loaded again.
     pub(super) fn reload(&mut self, presets: Library<Preset>, setlists: Library<Setlist>, changed: &[String]) {
         self.presets.replace(presets);
-        self.setlists.replace(setlists);
-        self.setlists.update_position(&self.text(Param::Setlist));
+        self.setlists.replace(setlists, &self.text(Param::Setlist));
         self.apply(&self.setlists.position_event());
         self.publish_libraries();
         let preset = self.preset();

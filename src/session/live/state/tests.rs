@@ -42,7 +42,7 @@ fn sample_state() -> Saved {
         learned,
         values,
         journey: Some(2),
-        timer: Some(SavedTimer { ends: "2026-11-29T22:30:00.25Z".parse().unwrap(), stopped: true }),
+        timer: Some(SavedTimer { ends: "2026-11-29T22:30:00.25Z".parse().unwrap(), seconds: 600, stopped: true }),
         paused: true,
         scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into(),
     }
@@ -60,8 +60,11 @@ fn state_survives_a_restart() {
 fn saved_timers_are_resumed() {
     let time = |text: &str| format!("2026-11-29T{text}:00Z").parse::<Timestamp>().unwrap();
     let resumed = |stopped, now, boot_time: Option<&str>| {
-        SavedTimer { ends: time("22:30"), stopped }.resume(time(now), boot_time.map(time))
+        SavedTimer { ends: time("22:30"), seconds: 1800, stopped }.resume(time(now), boot_time.map(time))
     };
+    assert_eq!(resumed(false, "20:00", Some("09:00")), ResumedTimer::Running(1800.0), "the clock was set back");
+    let ended = SavedTimer { ends: time("22:30"), seconds: 0, stopped: false };
+    assert_eq!(ended.resume(time("22:10"), Some(time("09:00"))), ResumedTimer::Ended, "the clock was set back");
     for stopped in [false, true] {
         assert_eq!(resumed(stopped, "22:10", Some("09:00")), ResumedTimer::Running(1200.0));
         assert_eq!(resumed(stopped, "22:10", Some("22:09")), ResumedTimer::Running(1200.0), "after a power failure");

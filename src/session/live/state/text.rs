@@ -12,7 +12,7 @@ use crate::event::parameter::{Param, Value};
 use crate::midi::mapping::LearnedControl;
 
 /// The first line of a file. Earlier versions wrote files without it, and without the last line.
-const START: &str = "# The state of Melos. If its last line is missing, this file counts as damaged.";
+pub(super) const START: &str = "# The state of Melos. If its last line is missing, this file counts as damaged.";
 /// The last line of a complete file; lines that a user appends may follow it.
 const END: &str = "# end of state";
 
@@ -96,12 +96,16 @@ pub(super) fn parse(bytes: &[u8]) -> (Saved, Vec<String>) {
 fn write_timer(timer: SavedTimer) -> Toml {
     let ends = timer.ends.to_string();
     let ends = ends.parse().map_or(Toml::String(ends), Toml::Datetime);
-    Toml::Table([("ends".to_owned(), ends), ("stopped".to_owned(), Toml::Boolean(timer.stopped))].into_iter().collect())
+    let values = [("ends", ends), ("seconds", timer.seconds.into()), ("stopped", timer.stopped.into())];
+    Toml::Table(values.map(|(key, value)| (key.to_owned(), value)).into_iter().collect())
 }
 
 fn read_timer(timer: &Toml) -> Option<SavedTimer> {
     let ends = timer.get("ends")?.as_datetime()?.to_string().parse().ok()?;
-    Some(SavedTimer { ends, stopped: timer.get("stopped").and_then(Toml::as_bool).unwrap_or(false) })
+    // Earlier versions did not save the seconds.
+    let seconds = timer.get("seconds").and_then(Toml::as_integer).and_then(|seconds| seconds.try_into().ok());
+    let stopped = timer.get("stopped").and_then(Toml::as_bool).unwrap_or(false);
+    Some(SavedTimer { ends, seconds: seconds.unwrap_or(u32::MAX), stopped })
 }
 
 fn read_learned(entry: &Toml, problems: &mut Vec<String>) -> Option<LearnedControl> {

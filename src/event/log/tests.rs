@@ -124,6 +124,19 @@ fn a_take_log_has_the_frames_and_gaps_of_the_take() {
 }
 
 #[test]
+fn a_header_is_read_without_the_rest() {
+    let mut log = full_log();
+    (log.header.start_frame, log.header.take) = (Some(100), Some(512..96_000));
+    let header = LogText::new(&log.header).take();
+    for rest in ["", "4800 end\n", "4800 unreadable\n", "48"] {
+        assert_eq!(Header::read(format!("{header}{rest}").as_bytes()).unwrap(), log.header, "{rest}");
+    }
+    let error = Header::read(format!("{MAGIC}\ntake 9\n").as_bytes()).unwrap_err().to_string();
+    assert!(error.starts_with("line 2: ") && error.contains("two frames"), "{error}");
+    assert!(Header::read("RIFF\n".as_bytes()).is_err());
+}
+
+#[test]
 fn every_frame_is_within_ten_years() {
     let last = line::MAX_FRAME;
     for form in [

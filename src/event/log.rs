@@ -52,7 +52,7 @@
 mod line;
 
 use std::io::{self, BufRead, Read, Write};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use thiserror::Error;
 
@@ -241,67 +241,95 @@ impl ControlLog {
     ///
     /// # Errors
     /// When it cannot be read or a line is invalid; the error names the line.
-    pub fn read(mut from: impl BufRead) -> Result<Self, LogError> {
+    pub fn read(from: impl BufRead) -> Result<Self, LogError> {
         let mut log = Self::default();
-        let mut last_frame = 0;
-        let mut text = String::new();
-        for index in 0.. {
-            text.clear();
-            from.by_ref().take(MAX_LINE).read_line(&mut text)?;
-            if text.len() as u64 == MAX_LINE && !text.ends_with('\n') {
-                let hint = format!("a line must be shorter than {MAX_LINE} bytes");
-                return Err(LogError::Line { number: index + 1, text: text.chars().take(60).collect(), hint });
-            }
-            // A truncated line may parse as a valid line with a different number, so it is ignored.
-            let Some(line) = text.strip_suffix('\n') else { break };
-            log.read_line(index, line, &mut last_frame).map_err(|hint| LogError::Line {
-                number: index + 1,
-                text: line.to_owned(),
-                hint,
-            })?;
-        }
+        read_lines(from, |keyword, rest| log.read_line(keyword, rest).map(ControlFlow::Continue))?;
         if log.header.version.is_empty() {
             return Err(LogError::Line { number: 1, text: String::new(), hint: format!("expected {MAGIC:?}") });
         }
         Ok(log)
     }
 
-    fn read_line(&mut self, index: usize, text: &str, last_frame: &mut u64) -> Result<(), String> {
-        if index == 0 {
-            return if text == MAGIC { Ok(()) } else { Err(format!("expected {MAGIC:?}")) };
-        }
-        if text.trim().is_empty() {
+    fn read_line(&mut self, keyword: &str, rest: &str) -> Result<(), String> {
+        if self.header.read_line(keyword, rest)? {
             return Ok(());
         }
-        let (keyword, rest) = text.split_once(' ').unwrap_or((text, ""));
-        match keyword {
-            "version" => {
-                self.header.version = unquoted(rest)?;
-                // Version 0.1 did not recall phrases, so its logs are rendered without recall.
-                if self.header.version.starts_with("0.1.") {
-                    self.header.settings.push((Param::Recall, Value::Number(0.0)));
-                }
-            }
-            "model" => self.header.model = unquoted(rest)?,
-            "seed" => self.header.seed = line::read_number(rest)?,
-            "begins" => {
-                *last_frame = line::read_frame(rest)?;
-                self.header.start_frame = Some(*last_frame);
-            }
-            "take" => self.header.take = Some(line::read_frames(rest)?),
-            "gap" => self.header.gaps.push(line::read_frames(rest)?),
-            "start" => self.header.settings.push(line::read_setting(rest)?),
-            _ => {
-                let frame = line::read_frame(keyword).map_err(|hint| format!("at the start: {hint}"))?;
-                if frame < *last_frame {
-                    return Err(format!("frames must not decrease; the previous line has {last_frame}"));
-                }
-                *last_frame = frame;
-                self.entries.push((frame, line::read_entry(rest)?));
-            }
+        let frame = line::read_frame(keyword).map_err(|hint| format!("at the start: {hint}"))?;
+        let start = self.header.start_frame.unwrap_or(0);
+        let previous = self.entries.last().map_or(start, |(frame, _)| start.max(*frame));
+        if frame < previous {
+            return Err(format!("frames must not decrease; the previous line has {previous}"));
         }
+        self.entries.push((frame, line::read_entry(rest)?));
         Ok(())
     }
+}
+
+impl Header {
+    /// Reads the header of a log and nothing after it. A truncated header is read up to its last complete line.
+    ///
+    /// # Errors
+    /// When it cannot be read or a line is invalid; the error names the line.
+    pub fn read(from: impl BufRead) -> Result<Self, LogError> {
+        let mut header = Self::default();
+        read_lines(from, |keyword, rest| {
+            let is_header = header.read_line(keyword, rest)?;
+            Ok(if is_header { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(header)
+    }
+
+    /// Reads a line if it belongs to the header, and returns whether it does.
+    fn read_line(&mut self, keyword: &str, rest: &str) -> Result<bool, String> {
+        match keyword {
+            "version" => {
+                self.version = unquoted(rest)?;
+                // Version 0.1 did not recall phrases, so its logs are rendered without recall.
+                if self.version.starts_with("0.1.") {
+                    self.settings.push((Param::Recall, Value::Number(0.0)));
+                }
+            }
+            "model" => self.model = unquoted(rest)?,
+            "seed" => self.seed = line::read_number(rest)?,
+            "begins" => self.start_frame = Some(line::read_frame(rest)?),
+            "take" => self.take = Some(line::read_frames(rest)?),
+            "gap" => self.gaps.push(line::read_frames(rest)?),
+            "start" => self.settings.push(line::read_setting(rest)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Passes the lines of a log, each as its first word and the rest, to a function until it breaks off or refuses a line,
+/// giving the reason.
+fn read_lines(
+    mut from: impl BufRead,
+    mut read: impl FnMut(&str, &str) -> Result<ControlFlow<()>, String>,
+) -> Result<(), LogError> {
+    let mut text = String::new();
+    for number in 1.. {
+        text.clear();
+        from.by_ref().take(MAX_LINE).read_line(&mut text)?;
+        if text.len() as u64 == MAX_LINE && !text.ends_with('\n') {
+            let hint = format!("a line must be shorter than {MAX_LINE} bytes");
+            return Err(LogError::Line { number, text: text.chars().take(60).collect(), hint });
+        }
+        // A truncated line may parse as a valid line with a different number, so it is ignored.
+        let Some(line) = text.strip_suffix('\n') else { break };
+        let error = |hint| LogError::Line { number, text: line.to_owned(), hint };
+        if number == 1 {
+            if line != MAGIC {
+                return Err(error(format!("expected {MAGIC:?}")));
+            }
+        } else if !line.trim().is_empty() {
+            let (keyword, rest) = line.split_once(' ').unwrap_or((line, ""));
+            if read(keyword, rest).map_err(error)?.is_break() {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
