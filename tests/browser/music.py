@@ -420,7 +420,8 @@ def check_show(page, daemon):
     page.route("**/status", remove_current_entry)
     page.evaluate(reread)
     current.wait_for(state="detached")
-    page.unroute("**/status")
+    # The page reads the status regularly, so the handler may be running.
+    page.unroute_all(behavior="wait")
     page.evaluate(reread)
     current.wait_for()
     for minutes in ["", "0.05", "5000"]:
