@@ -33,7 +33,8 @@ def _aligned(predicted: Tensor, count: int) -> Tensor:
 def through_pianist(pianist: Pianist, mel: Tensor, roll: Tensor, piano: Tensor, count: int) -> Tensor:
     """Reconstructs the first `count` log-mels of a batch [batch, frames, 128] with the pianist; keeps the others."""
     with autocast(mel.device):
-        reconstructed, _, _ = pianist(mel[:count], roll[:count], piano[:count])
+        latents, _, _ = pianist.encode(mel[:count])
+        reconstructed = pianist.decoder(latents, roll[:count], piano[:count])
     return torch.cat([reconstructed.clamp(min=LOG_FLOOR), mel[count:]])
 
 
