@@ -3,7 +3,7 @@
 import urllib.error
 import urllib.request
 
-from harness import slide, view, wait_for
+from harness import intercepted, slide, view, wait_for
 
 
 def check_first_minute(page, daemon):
@@ -86,11 +86,10 @@ def check_takes(page, daemon):
     }""", name)
     assert length == f"0:{int(take['seconds']):02}", (length, take)
     # If a take cannot be played, the page says so and offers to play it again.
-    page.route("**/takes/*.wav", lambda route: route.fulfill(body="gone", content_type="audio/wav"))
-    other.locator(".play").click()
-    page.wait_for_selector("#toast.shown:has-text('Cannot play')")
-    other.locator("[aria-label^=Play]").wait_for()
-    page.unroute("**/takes/*.wav")
+    with intercepted(page, "**/takes/*.wav", lambda route: route.fulfill(body="gone", content_type="audio/wav")):
+        other.locator(".play").click()
+        page.wait_for_selector("#toast.shown:has-text('Cannot play')")
+        other.locator("[aria-label^=Play]").wait_for()
     # Escape ends the renaming and returns the focus.
     other.locator("text=Rename").click()
     other.locator("input").press("Escape")
@@ -128,10 +127,9 @@ def check_pieces(page, daemon):
     # If the queue is full, nothing is requested.
     waiting = {"id": 1, "state": "waiting", "done": 0, "seconds_left": None, "created": 0, "file": None, "bytes": 0, "picture": [], "error": None,
                "request": {"emotion": "calm", "seconds": 10, "harmony": True, "format": "wav"}}
-    page.route("**/render", lambda route: route.fulfill(json={"pieces": [{**waiting, "id": number} for number in range(8, 0, -1)]}))
-    page.click("#piece-make")
-    page.wait_for_selector("#toast.shown:has-text('8 pieces are already waiting')")
-    page.unroute("**/render")
+    with intercepted(page, "**/render", lambda route: route.fulfill(json={"pieces": [{**waiting, "id": number} for number in range(8, 0, -1)]})):
+        page.click("#piece-make")
+        page.wait_for_selector("#toast.shown:has-text('8 pieces are already waiting')")
     page.click("[data-source=romantic]")
     slide(page, "#piece-length", 0)
     # The form refuses an invalid seed without a request.

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 import urllib.request
+from contextlib import contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
@@ -118,13 +119,21 @@ class Browser:
                                             is_mobile=size == "phone", accept_downloads=True, **options)
         page = context.new_page()
         page.set_default_timeout(TIMEOUT * 1000)
-        page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
+        page.on("console", lambda message: self.console.append(f"{message.type}: {message.text} ({message.location['url']})"))
         page.on("pageerror", lambda error: self.console.append(f"error: {error.name} {error.message} {error.stack}"))
         page.on("request", lambda request: self.external.append(request.url) if not is_local(request.url, daemon) else None)
         page.goto(daemon.address + "/")
         page.wait_for_selector("body.ready")
         wait_for(page, "document.querySelector('#chord-now').textContent !== '–'")
         return page
+
+
+@contextmanager
+def intercepted(page, pattern, handler):
+    """Passes requests to a handler. The page reads from the daemon regularly, so a handler may still run at the end; it is awaited."""
+    page.route(pattern, handler)
+    yield
+    page.unroute_all(behavior="wait")
 
 
 def wait_for(page, expression):

@@ -2,7 +2,7 @@
 
 import time
 
-from harness import slide, view, wait_for
+from harness import intercepted, slide, view, wait_for
 
 
 def check_health(page, daemon):
@@ -21,23 +21,21 @@ def check_health(page, daemon):
         response = route.fetch()
         route.fulfill(response=response, json={**response.json(), "state": "no-device", "output": "JACK: speakers"})
 
-    page.route("**/status", lose_output)
-    page.evaluate("dispatchEvent(new Event('hashchange'))")
-    daemon.wait_until("the loss is shown", lambda: "none (lost: JACK: speakers)" in page.inner_text("#figures"))
-    page.unroute("**/status")
+    with intercepted(page, "**/status", lose_output):
+        page.evaluate("dispatchEvent(new Event('hashchange'))")
+        daemon.wait_until("the loss is shown", lambda: "none (lost: JACK: speakers)" in page.inner_text("#figures"))
     # After the daemon has restarted and counts from 0 again, the counts saved at the last reset do not hide new ones.
     page.evaluate("sessionStorage.setItem('melos.zero', JSON.stringify({ xruns: 1000 }))")
     # Until the status has been read, the page does not claim that all is well.
     held, released = [], []
-    page.route("**/status", lambda route: route.continue_() if released else held.append(route))
-    page.reload()
-    daemon.wait_until("a chord is shown", lambda: page.evaluate("document.querySelector('#chord-now')?.textContent ?? '–'") != "–")
-    assert page.inner_text("#sentence") == "Connecting…", page.inner_text("#sentence")
-    released.append(True)
-    for route in held:
-        route.continue_()
-    page.locator("#sentence").filter(has_not_text="Connecting…").wait_for(state="attached")
-    page.unroute("**/status")
+    with intercepted(page, "**/status", lambda route: route.continue_() if released else held.append(route)):
+        page.reload()
+        daemon.wait_until("a chord is shown", lambda: page.evaluate("document.querySelector('#chord-now')?.textContent ?? '–'") != "–")
+        assert page.inner_text("#sentence") == "Connecting…", page.inner_text("#sentence")
+        released.append(True)
+        for route in held:
+            route.continue_()
+        page.locator("#sentence").filter(has_not_text="Connecting…").wait_for(state="attached")
     daemon.wait_until("the old count is dropped", lambda: "xruns" not in page.evaluate("sessionStorage.getItem('melos.zero')"))
     # The counters are described in words; those at zero are shown on request.
     page.click(".counters summary")

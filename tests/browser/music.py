@@ -1,6 +1,6 @@
 """Checks the page's musical controls against the daemon's status."""
 
-from harness import send_from_elsewhere, slide, view
+from harness import intercepted, send_from_elsewhere, slide, view
 
 
 def check_mood(page, daemon):
@@ -398,14 +398,13 @@ def check_show(page, daemon):
         route.fulfill(response=response, json=lists)
 
     reread = "import('/page/connection.js').then(({ melos }) => melos.notify('revisions', Math.random()))"
-    page.route("**/presets", break_second_entry)
-    page.evaluate(reread)
-    page.wait_for_selector("#setlist-entries .missing[data-entry='2']:has-text('missing')")
-    page.click("#setlist-entries [data-entry='3']")
-    daemon.wait_for_value("preset", "storm")
-    page.click("#setlist-previous")
-    page.wait_for_selector("#toast.shown:has-text('Scene “Gone” is missing')")
-    page.unroute("**/presets")
+    with intercepted(page, "**/presets", break_second_entry):
+        page.evaluate(reread)
+        page.wait_for_selector("#setlist-entries .missing[data-entry='2']:has-text('missing')")
+        page.click("#setlist-entries [data-entry='3']")
+        daemon.wait_for_value("preset", "storm")
+        page.click("#setlist-previous")
+        page.wait_for_selector("#toast.shown:has-text('Scene “Gone” is missing')")
     page.evaluate(reread)
     page.locator("#setlist-entries .missing").wait_for(state="detached")
     # Once the current entry has been removed, the one before it, whose number the daemon gives, is not marked.
@@ -417,11 +416,9 @@ def check_show(page, daemon):
 
     current = page.locator("#setlist-entries [aria-current=step]")
     current.wait_for()
-    page.route("**/status", remove_current_entry)
-    page.evaluate(reread)
-    current.wait_for(state="detached")
-    # The page reads the status regularly, so the handler may be running.
-    page.unroute_all(behavior="wait")
+    with intercepted(page, "**/status", remove_current_entry):
+        page.evaluate(reread)
+        current.wait_for(state="detached")
     page.evaluate(reread)
     current.wait_for()
     for minutes in ["", "0.05", "5000"]:
