@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use melos::files::config::{AudioConfig, AudioHost, Config, ConfigSource};
+use melos::files::config::{AudioConfig, AudioHost, Config, ConfigSource, Schedule};
 use melos::files::{free_bytes, state_folder};
 use melos::generator::model::{Models, find_model, runtime};
 use melos::midi::{MidiSystem, sources};
@@ -66,6 +66,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         ("real time", real_time(&limits)),
         ("MIDI", midi()),
         ("ports", ports(config.osc.port, config.http.port)),
+        ("schedule", schedule(config.schedule.as_ref())),
         ("model", model(&args.data, &config.model)),
         ("disk", disk(state.as_deref(), keep_free, free_bytes)),
         ("watching", watching(|name| fs::read_to_string(format!("/proc/sys/fs/inotify/{name}")).ok())),
@@ -188,6 +189,15 @@ fn disk(folder: Option<&Path>, keep_free: f64, free: impl Fn(&Path) -> io::Resul
         ))
     } else {
         Pass(free_space)
+    }
+}
+
+/// Checks that the opening hours are in a known time zone.
+fn schedule(schedule: Option<&Schedule>) -> Finding {
+    match schedule.map(Schedule::zone_problem) {
+        None => Pass("no opening hours: plays whenever it runs".to_owned()),
+        Some(None) => Pass("the opening hours are in a known time zone".to_owned()),
+        Some(Some(problem)) => Warning(problem),
     }
 }
 

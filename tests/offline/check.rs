@@ -258,11 +258,16 @@ fn opening_hours_need_a_known_time_zone() {
     let hours = "[[schedule.hours]]\nopen = \"10:00\"\nclose = \"18:00\"\n";
     for (text, code) in [(hours.to_owned(), 78), (format!("[schedule]\ntime_zone = \"UTC\"\n{hours}"), 0)] {
         fs::write(&file, text).unwrap();
-        let mut melos = Command::new(env!("CARGO_BIN_EXE_melos"));
-        let output = melos.arg("check").arg(&file).env("TZ", "Nowhere/Land").output().unwrap();
-        let report = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{report}");
-        assert_eq!(report.contains("the system's time zone is unknown"), code == 78, "{report}");
+        let run = |arguments: &[&str]| {
+            let mut melos = Command::new(env!("CARGO_BIN_EXE_melos"));
+            let output = melos.args(arguments).arg(&file).env("TZ", "Nowhere/Land").output().unwrap();
+            (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        };
+        let (status, report) = run(&["check"]);
+        assert_eq!(status, Some(code), "{report}");
+        for report in [report, run(&["doctor", "--config"]).1] {
+            assert_eq!(report.contains("the system's time zone is unknown"), code == 78, "{report}");
+        }
     }
 }
 

@@ -73,12 +73,27 @@ struct SelectedNumber {
 struct Pair {
     coarse: Option<u8>,
     fine: Option<u8>,
+    /// Whether the fine half arrived after the coarse one.
+    fine_is_newer: bool,
 }
 
 /// The largest 14-bit value.
 pub(super) const MAX_14_BIT: u16 = 0x3FFF;
 
 impl Pair {
+    /// Sets the coarse half. It keeps a fine half that arrived after the previous coarse one, because the two may arrive in
+    /// either order; an older one no longer applies, because some controllers only send the coarse half of a fast movement.
+    fn set_coarse(&mut self, value: u8) {
+        self.fine = self.fine.filter(|_| self.fine_is_newer);
+        self.coarse = Some(value);
+        self.fine_is_newer = false;
+    }
+
+    fn set_fine(&mut self, value: u8) {
+        self.fine = Some(value);
+        self.fine_is_newer = true;
+    }
+
     /// Returns the position, 0..=1. Without the fine half, the coarse half spans the full range; without the coarse
     /// half, there is no position.
     fn position(self) -> Option<f32> {
@@ -115,7 +130,7 @@ impl Controls {
     /// combined with the other half of this value.
     pub(super) fn record_sent(&mut self, channel: u8, control: Control, value: u16) {
         if matches!(control, Control::Cc14(_) | Control::Nrpn(_) | Control::Rpn(_)) {
-            let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8) };
+            let pair = Pair { coarse: Some((value >> 7) as u8), fine: Some((value & 0x7F) as u8), fine_is_newer: true };
             self.channels[usize::from(channel)].pairs.insert(control, pair);
         }
     }
@@ -199,10 +214,10 @@ impl Channel {
             _ => {}
         }
         let (control, set_half): (_, fn(&mut Pair, u8)) = match (controller, self.selected.control()) {
-            (6, Some(control)) => (control, |pair, value| pair.coarse = Some(value)),
-            (38, Some(control)) => (control, |pair, value| pair.fine = Some(value)),
-            (0..32, _) => (Control::Cc14(controller), |pair, value| pair.coarse = Some(value)),
-            (32..64, _) => (Control::Cc14(controller - 32), |pair, value| pair.fine = Some(value)),
+            (6, Some(control)) => (control, Pair::set_coarse),
+            (38, Some(control)) => (control, Pair::set_fine),
+            (0..32, _) => (Control::Cc14(controller), Pair::set_coarse),
+            (32..64, _) => (Control::Cc14(controller - 32), Pair::set_fine),
             _ => return None,
         };
         let pair = self.pairs.entry(control).or_default();
@@ -239,6 +254,11 @@ mod tests {
         assert_eq!(last(&[(7, 127)]), Some(MAX_14_BIT), "a coarse half alone should span the full range");
         let transient = positions(Control::Cc14(7), &[(39, 127), (7, 63), (39, 0), (7, 64)]);
         assert!(transient.iter().all(|position| position.abs_diff(64 << 7) <= 128), "{transient:?}");
+        // Without fine halves, the range is the full one again.
+        for order in [[(7, 64), (39, 5)], [(39, 5), (7, 64)]] {
+            assert_eq!(last(&[order[0], order[1], (7, 80), (7, 127)]), Some(MAX_14_BIT));
+            assert_eq!(last(&[order[0], order[1], (7, 80), (7, 0)]), Some(0));
+        }
     }
 
     #[test]
