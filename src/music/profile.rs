@@ -34,14 +34,14 @@ impl Profile {
     #[rustfmt::skip]
     pub const fn of(emotion: Emotion) -> Self {
         let (tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion) = match emotion {
-            Emotion::Happy =>      (130.0, 13.5, 76.0, 72.0, 1.30, 0.35, 0.50, 0.1),
+            Emotion::Happy =>      (130.0,  9.2, 71.0, 72.0, 1.30, 0.35, 0.50, 0.1),
             Emotion::Sad =>        ( 60.0,  4.6, 53.0, 60.5, 1.00, 0.55, 0.45, 0.6),
-            Emotion::Energetic =>  (148.0, 14.5, 90.0, 68.0, 1.60, 0.25, 0.40, 0.0),
+            Emotion::Energetic =>  (148.0, 13.1, 90.0, 68.0, 1.60, 0.25, 0.40, 0.0),
             Emotion::Calm =>       ( 60.0,  5.0, 50.0, 67.0, 0.55, 0.35, 0.35, 0.2),
-            Emotion::Romantic =>   ( 76.0,  7.2, 60.0, 69.0, 1.20, 0.65, 0.65, 0.2),
-            Emotion::Angry =>      (150.0, 12.5, 90.0, 60.0, 1.50, 0.30, 0.35, 0.0),
-            Emotion::Nostalgic =>  ( 76.0,  6.5, 59.0, 64.5, 1.10, 0.50, 0.55, 0.6),
-            Emotion::Mysterious => ( 96.0, 10.6, 70.0, 63.0, 0.70, 0.50, 0.35, 0.2),
+            Emotion::Romantic =>   ( 76.0,  6.4, 57.5, 69.0, 1.20, 0.65, 0.65, 0.2),
+            Emotion::Angry =>      (150.0, 10.2, 90.0, 60.0, 1.50, 0.30, 0.35, 0.0),
+            Emotion::Nostalgic =>  ( 76.0,  5.9, 55.5, 64.0, 1.10, 0.50, 0.55, 0.6),
+            Emotion::Mysterious => ( 96.0,  8.2, 64.5, 63.0, 0.70, 0.50, 0.35, 0.2),
         };
         Self { tempo_bpm, density, loudness, register, harmonic_rhythm, swell, upper, inversion }
     }
