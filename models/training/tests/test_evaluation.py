@@ -173,6 +173,14 @@ def test_a_ramp_crosses_one_half_at_its_midpoint() -> None:
     assert np.isnan(rise.crossing_time(times, share * 0))
 
 
+def test_the_time_of_a_step_ignores_fluctuations_before_it() -> None:
+    times = np.arange(-12, 12, 0.1)
+    values = np.where(times < 0.3, 10.0, 2.0) + np.sin(40 * times)
+    values[(times > -3.9) & (times < -3.6)] = 4.0
+    assert rise.step_time(times, values) == pytest.approx(0.25, abs=0.11)
+    assert rise.crossing_time(times, rise.normalise(times, values)) < -3
+
+
 def test_a_sudden_change_in_the_notes_is_located() -> None:
     onset = np.concatenate([np.arange(0, 18, 0.5), np.arange(18, 36, 0.125)])
     keys = np.full(len(onset), 60)

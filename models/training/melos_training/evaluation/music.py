@@ -95,18 +95,17 @@ def measure_changes(study: Study, folder: Path) -> str:
         mean_curves[f"{start} to {end}"] = times, rise.normalise(times, np.mean(curves, 0))
         played = study.map_renderings([replace(request, glide=0.0) for request in requests], activity_around_change)
         times, curves = played[0][0], [activity for _, activity, _ in played]
-        half = bootstrap(partial(mean_crossing, times, 0.5), curves)
-        sudden.append([f"{start} to {end}", half, f"{np.mean([beat for *_, beat in played]):.2f}", len(curves)])
+        step = bootstrap(lambda sample, times=times: rise.step_time(times, sample.mean(0)), curves)
+        sudden.append([f"{start} to {end}", step, f"{np.mean([beat for *_, beat in played]):.2f}", len(curves)])
     return (
         f"Network alone, with the default glide of 2 s. Arousal is estimated in windows of {rise.WINDOW:g} s, "
         "which smear a sudden change over that time; the curve is the mean over seeds.\n\n"
         + table(["", "10 % reached, s", "50 %, s", "90 %, s", "N"], rows)
         + "\n"
         + plots.rise(mean_curves, folder)
-        + "\n\nWithout a glide, measured from the notes: the time at which the sum of the velocities of the notes in "
-        f"a sliding window of {rise.NOTES_WINDOW:g} s, averaged over the seeds, is halfway between its values before "
-        "and after the change.\n\n"
-        + table(["", "time to half the change, s", "beat length afterwards, s", "N"], sudden)
+        + "\n\nWithout a glide, measured from the notes: the time at which a sudden step best fits the sum of the "
+        f"velocities of the notes in a sliding window of {rise.NOTES_WINDOW:g} s, averaged over the seeds.\n\n"
+        + table(["", "time of the step, s", "beat length afterwards, s", "N"], sudden)
         + "\nTarget: within one beat.\n"
     )
 

@@ -49,3 +49,15 @@ def crossing_time(times: Floats, share: Floats, level: float = 0.5) -> float:
         if share[i - 1] < level <= share[i] and times[i] > -BEFORE:
             return float(times[i - 1] + (level - share[i - 1]) / (share[i] - share[i - 1]) * (times[i] - times[i - 1]))
     return float("nan")
+
+
+def step_time(times: Floats, values: Floats) -> float:
+    """Returns the time at which a step from one constant to another fits a curve best, by the squared error.
+
+    Unlike the first crossing of a level, it does not depend on fluctuations before the change.
+    """
+    counts = np.arange(1, len(values))
+    sums = np.cumsum(values)[:-1]
+    explained = sums**2 / counts + (values.sum() - sums) ** 2 / (len(values) - counts)
+    best = int(explained.argmax())
+    return float((times[best] + times[best + 1]) / 2)
