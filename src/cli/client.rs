@@ -47,6 +47,18 @@ impl Client {
         }
     }
 
+    /// Fetches the status of a daemon that has started.
+    ///
+    /// # Errors
+    /// If no daemon responds, or the daemon is still starting, and has no parameters or scenes yet.
+    pub(super) fn status(&self) -> anyhow::Result<Json> {
+        let status = self.get("/status")?;
+        if status["state"].as_str().is_none_or(str::is_empty) {
+            bail!("Melos is starting; try again in a moment");
+        }
+        Ok(status)
+    }
+
     /// Returns whether the daemon is on another machine.
     pub(crate) fn is_remote(&self) -> bool {
         self.daemon.http().is_ok_and(|address| !address.ip().is_loopback())
@@ -306,6 +318,13 @@ mod tests {
         let endless = client_of(|stream| while stream.write_all(&[b'x'; 65_536]).is_ok() {});
         let error = endless.get("/status").unwrap_err().to_string();
         assert!(error.starts_with("another program") && error.ends_with("--http"), "{error}");
+    }
+
+    #[test]
+    fn a_daemon_that_is_starting_has_no_status_yet() {
+        let client = client_of(|stream| stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n{\"parameters\": {}}").unwrap());
+        assert!(client.get("/status").is_ok());
+        assert!(client.status().unwrap_err().to_string().starts_with("Melos is starting"));
     }
 
     #[test]

@@ -80,6 +80,7 @@ pub(super) fn list(kind: List, client: &Client) -> anyhow::Result<()> {
     let response = client.get(path)?;
     let entries = response[key].as_array().map(Vec::as_slice).unwrap_or_default();
     if entries.is_empty() {
+        client.status()?;
         super::to_stderr(kind.hint());
     }
     let mut out = Output::lock();

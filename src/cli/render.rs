@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use melos::event::ControlEvent;
 use melos::event::log::{ControlLog, Entry};
 use melos::files;
+use melos::files::config::Config;
 use melos::files::library::Library;
 use melos::files::preset::{JourneySteps, Preset, initial_preset};
 use melos::generator::Generator;
@@ -26,7 +27,7 @@ use super::data::DataArgs;
 use super::destination::{Destination, refuse_shared_files};
 use super::plan_file::PlanFile;
 use super::progress::Progress;
-use super::settings::StartArgs;
+use super::settings::{StartArgs, seed};
 
 /// Frames rendered between updates of the progress bar: one latent.
 const BLOCK_FRAMES: usize = 4096;
@@ -51,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", requires = "control_log", allow_negative_numbers = true)]
     from: Option<f64>,
     /// Seed for all random choices
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed())]
     seed: u64,
     /// Render a session or take again from its control log, bit for bit
     #[arg(long, value_name = "LOG", conflicts_with = "seed")]
@@ -68,9 +69,9 @@ pub(crate) struct Args {
     /// Bits per sample; 32 is floating point
     #[arg(long, default_value = "24", value_parser = clap::builder::PossibleValuesParser::new(["16", "24", "32"]))]
     bits: String,
-    /// Model: a folder in models/
-    #[arg(long, default_value = "melos-piano", add = complete::models())]
-    model: String,
+    /// Model: a folder in models/ [default: that of the control log, otherwise melos-piano]
+    #[arg(long, add = complete::models())]
+    model: Option<String>,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -124,9 +125,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         log.entries
             .extend(step.into_iter().map(|(param, value)| (frame, Entry::Event(ControlEvent::Set(param, value)))));
     }
-    let models = Models::load(runtime()?, &find_model(&search_path, &args.model)?)?;
+    let default = Config::default().model;
+    let (played, fingerprint) = log.header.model.rsplit_once(' ').unwrap_or((&default, ""));
+    let models = Models::load(runtime()?, &find_model(&search_path, args.model.as_deref().unwrap_or(played))?)?;
+    let same_model = fingerprint == models.manifest.fingerprint();
+    if let Some(path) = args.control_log.as_deref().filter(|_| !same_model && !fingerprint.is_empty()) {
+        tracing::warn!(
+            "{}: the performance used another model, or another version of it, so this render differs from it",
+            path.display()
+        );
+    }
     let log_info = LogInfo { start_frame: log.header.start_frame, model: log.header.model.clone() };
-    let same_model = log.header.model.ends_with(&models.manifest.fingerprint());
     let mut performance = Offline::new(log, Generator::new(models)?);
     let midi: Vec<&Path> = args.midi.as_deref().into_iter().chain(sound.is_none().then_some(&*args.output)).collect();
     if !midi.is_empty() {
@@ -165,7 +174,7 @@ fn requested_frames(args: &Args, log: &ControlLog) -> anyhow::Result<Range<u64>>
     if let Some(from) = args.from {
         if !(from >= 0.0 && seconds_to_frames(from) < frames.end - frames.start) {
             let seconds = frames_to_seconds(frames.end - frames.start);
-            bail!("--from {from}: expected at least 0 and less than {seconds:.0}, the control log's length in seconds");
+            bail!("--from {from}: expected at least 0 and less than {seconds:.2}, the control log's length in seconds");
         }
         frames.start += seconds_to_frames(from);
     }
@@ -284,10 +293,11 @@ fn render(
     }
     progress_bar.finish();
     let seconds = start.elapsed().as_secs_f64();
+    // The music before the requested part is generated too, but not written.
     super::to_stderr(format_args!(
         "{}: {:.1} s of music in {seconds:.1} s, real-time factor {:.3}",
         args.output.display(),
-        frames_to_seconds(done - first_frame),
+        frames_to_seconds(range.end - range.start),
         seconds / frames_to_seconds(done - first_frame)
     ));
     Ok(())

@@ -4,13 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use melos::files::config::{AudioHost, Config, ConfigSource, MidiHost};
+use melos::files::config::{AudioHost, Config, ConfigError, ConfigSource, MidiHost};
 use melos::files::state_folder;
 use melos::session::live::{self, Options};
 
 use super::complete;
 use super::data::DataArgs;
-use super::settings::StartArgs;
+use super::settings::{StartArgs, seed};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long)]
     device: Option<String>,
     /// Frames per audio block
-    #[arg(long, value_name = "FRAMES")]
+    #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(16..=8192))]
     block: Option<u32>,
     /// MIDI system [default: JACK if the audio uses JACK, otherwise ALSA]
     #[arg(long, value_enum)]
@@ -36,9 +36,9 @@ pub(crate) struct Args {
     /// Preset to load [default: resume the last session]
     #[arg(long, add = complete::preset_files())]
     preset: Option<String>,
-    /// Seed for all random choices
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// Seed for all random choices [default: that of the preset or the last session, otherwise 1]
+    #[arg(long, value_parser = seed())]
+    seed: Option<u64>,
     /// Model: a folder in models/
     #[arg(long, add = complete::models())]
     model: Option<String>,
@@ -87,7 +87,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         search_path,
         state,
         preset: args.preset,
-        settings: args.start.values()?,
+        settings: args.start.values().map_err(|error| ConfigError::StartValue(error.to_string()))?,
         seed: args.seed,
         control_log: args.control_log,
     })

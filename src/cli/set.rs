@@ -94,6 +94,9 @@ pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool
 /// If there is none, or no daemon responds. The daemon itself would only log the mistake, and only at the next bar line if the
 /// value is to apply then.
 fn with_exact_name(client: &Client, param: Param, value: &Value) -> anyhow::Result<Value> {
+    if matches!(param, Param::SceneStore | Param::SceneDelete) && *value == Value::Text(String::new()) {
+        bail!("{}: expected the name of a scene", param.spec().id);
+    }
     let (path, key, kind) = match param {
         Param::Preset => ("/presets", "presets", "preset"),
         Param::Setlist => ("/presets", "setlists", "setlist"),
@@ -133,7 +136,7 @@ pub(crate) struct GetArgs {
 }
 
 pub(crate) fn get(args: GetArgs) -> anyhow::Result<()> {
-    let status = args.client.get("/status")?;
+    let status = args.client.status()?;
     let mut out = Output::lock();
     let formatted = |id: &str| match &status["parameters"][id] {
         serde_json::Value::String(text) => text.clone(),
@@ -186,6 +189,13 @@ mod tests {
         }
         let settings = settings_of(Param::LevelPad, &parse("level/pad -12 dB").unwrap().text().unwrap());
         assert_eq!(settings.unwrap(), [(Param::LevelPad, Value::Number(-12.0))]);
+    }
+
+    #[test]
+    fn a_scene_needs_a_name() {
+        let args = parse("scene/store x").unwrap();
+        let error = with_exact_name(&args.client, Param::SceneStore, &Value::Text(String::new())).unwrap_err();
+        assert_eq!(error.to_string(), "scene/store: expected the name of a scene");
     }
 
     #[test]

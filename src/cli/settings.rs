@@ -1,6 +1,7 @@
 //! Parameter values given on the command line.
 
 use anyhow::{anyhow, bail};
+use clap::builder::RangedU64ValueParser;
 use melos::event::parameter::{Input, Param, Value, key_and_mode};
 use melos::files::document::parameter;
 use melos::music::emotion::{Emotion, check_weights};
@@ -82,6 +83,11 @@ impl StartArgs {
         }
         Ok(values)
     }
+}
+
+/// Returns a parser of seeds in the range of the parameter.
+pub(super) fn seed() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(..=16_777_215)
 }
 
 /// Returns the settings that an argument stands for: usually one, but two for a key with its scale (`A minor`), and

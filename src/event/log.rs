@@ -237,15 +237,20 @@ impl ControlLog {
         self.header.take.clone().unwrap_or(session)
     }
 
-    /// Reads a whole log. A truncated log (after a crash or a full disk) is read up to its last complete line.
+    /// Reads a whole log. A truncated log (after a crash or a full disk) is read up to its last complete line, with a
+    /// warning.
     ///
     /// # Errors
     /// When it cannot be read or a line is invalid; the error names the line.
     pub fn read(from: impl BufRead) -> Result<Self, LogError> {
         let mut log = Self::default();
-        read_lines(from, |keyword, rest| log.read_line(keyword, rest).map(ControlFlow::Continue))?;
-        if log.header.version.is_empty() {
-            return Err(LogError::Line { number: 1, text: String::new(), hint: format!("expected {MAGIC:?}") });
+        let missing = |number, hint| LogError::Line { number, text: String::new(), hint };
+        let truncated = read_lines(from, |keyword, rest| log.read_line(keyword, rest).map(ControlFlow::Continue))?;
+        match truncated {
+            Some(1) => return Err(missing(1, format!("expected {MAGIC:?}"))),
+            _ if log.header.version.is_empty() => return Err(missing(2, "expected the version".to_owned())),
+            Some(number) => tracing::warn!("line {number} of the control log is incomplete; what followed is missing"),
+            None => {}
         }
         Ok(log)
     }
@@ -302,24 +307,33 @@ impl Header {
 }
 
 /// Passes the lines of a log, each as its first word and the rest, to a function until it breaks off or refuses a line,
-/// giving the reason.
+/// giving the reason. Returns the number of the last line if it is incomplete; an empty log has an incomplete first line.
 fn read_lines(
     mut from: impl BufRead,
     mut read: impl FnMut(&str, &str) -> Result<ControlFlow<()>, String>,
-) -> Result<(), LogError> {
+) -> Result<Option<usize>, LogError> {
     let mut text = String::new();
     for number in 1.. {
         text.clear();
-        from.by_ref().take(MAX_LINE).read_line(&mut text)?;
+        from.by_ref().take(MAX_LINE).read_line(&mut text).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => {
+                LogError::Line { number, text: String::new(), hint: "the line is not UTF-8 text".to_owned() }
+            }
+            _ => error.into(),
+        })?;
         if text.len() as u64 == MAX_LINE && !text.ends_with('\n') {
             let hint = format!("a line must be shorter than {MAX_LINE} bytes");
             return Err(LogError::Line { number, text: text.chars().take(60).collect(), hint });
         }
         // A truncated line may parse as a valid line with a different number, so it is ignored.
-        let Some(line) = text.strip_suffix('\n') else { break };
+        let Some(line) = text.strip_suffix('\n') else {
+            return Ok(Some(number).filter(|_| number == 1 || !text.is_empty()));
+        };
+        // Editors on other systems may have changed the encoding.
+        let line = line.strip_suffix('\r').unwrap_or(line);
         let error = |hint| LogError::Line { number, text: line.to_owned(), hint };
         if number == 1 {
-            if line != MAGIC {
+            if line.trim_start_matches('\u{feff}') != MAGIC {
                 return Err(error(format!("expected {MAGIC:?}")));
             }
         } else if !line.trim().is_empty() {
@@ -329,7 +343,7 @@ fn read_lines(
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -346,6 +346,9 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
+    /// A parameter cannot start with the requested value.
+    #[error("{0}")]
+    StartValue(String),
     /// The name of the initial preset stands for no preset, or for several.
     #[error(transparent)]
     Preset(#[from] NameError),

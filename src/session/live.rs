@@ -88,8 +88,8 @@ pub struct Options {
     pub preset: Option<String>,
     /// Values to set, overriding the preset and the saved state.
     pub settings: Settings,
-    /// Seed for all random choices.
-    pub seed: u64,
+    /// Seed for all random choices, overriding the preset and the saved state.
+    pub seed: Option<u64>,
     /// Path of the session's control log; by default, `session.log` in the state folder.
     pub control_log: Option<PathBuf>,
 }
@@ -192,6 +192,8 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     let Remote { publisher, api, listeners, page, discovery } = remote;
     let (saved, state_file) = open_state(&state, lock, &publisher, &troubles)?;
     let initial = InitialState::choose(&files.presets, &saved, preset.as_deref(), settings, &config, &inbox)?;
+
+    let seed = seed.unwrap_or_else(|| initial.seed());
 
     let folder = find_model(&search_path, &config.model)?;
     let models = Models::load(runtime()?, &folder)?;

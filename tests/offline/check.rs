@@ -226,6 +226,30 @@ fn presets_setlists_and_scenes_named_in_mappings_and_setlists_are_checked() {
 }
 
 #[test]
+fn names_are_checked_as_they_are_found_while_playing() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("presets");
+    fs::create_dir(&own).unwrap();
+    for (file, title) in [("dusk", "Fall"), ("leaves", "Fall")] {
+        fs::write(own.join(format!("{file}.toml")), format!("schema = 1\nname = \"{title}\"\n")).unwrap();
+    }
+    let state = folder.path().join("state");
+    fs::create_dir(&state).unwrap();
+    fs::write(state.join("state.toml"), "[scenes.lead]\nreverb = 0.5\n").unwrap();
+    let (setlist, mapping) = (folder.path().join("friday.toml"), folder.path().join("pads.toml"));
+    let entries = "[[entry]]\npreset = \"Slow Dawn\"\n[[entry]]\npreset = \"STORM\"\n[[entry]]\nscene = \"LEAD\"\n";
+    fs::write(&setlist, format!("schema = 1\nname = \"Friday\"\n{entries}")).unwrap();
+    let binds = "[[bind]]\nnote = 1\nto = \"preset\"\nvalue = \"Slow dawn\"\n[[bind]]\nnote = 2\nto = \"setlist\"\nvalue = \"An Evening\"\n";
+    fs::write(&mapping, format!("schema = 1\nname = \"Pads\"\n{binds}")).unwrap();
+    let (code, report) = check_with_state(&state, &[&setlist, &mapping]);
+    assert_eq!((code, report), (Some(0), vec!["2 files checked, 0 problems".to_owned()]));
+    fs::write(&setlist, "schema = 1\nname = \"Friday\"\n[[entry]]\npreset = \"fall\"\n").unwrap();
+    let (code, report) = check_with_state(&state, &[&setlist]);
+    let expected = "friday.toml:4: entry.preset = \"fall\": \"fall\" could be one of several presets: dusk, leaves";
+    assert!(code == Some(78) && report[0].ends_with(expected), "{report:#?}");
+}
+
+#[test]
 fn what_run_refuses_is_a_problem() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("melos.toml");

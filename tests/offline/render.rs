@@ -44,6 +44,7 @@ fn errors_name_the_cause() {
         (&["--set", "preset=tides"], 1, &["--preset"]),
         (&["--tempo", "9000"], 1, &["tempo", "9000", "from 40 to 200"]),
         (&["--temperature", "-1"], 1, &["temperature", "-1", "from 0.1 to 2"]),
+        (&["--seed", "16777216"], 2, &["--seed", "0..=16777215"]),
         (&["--seconds", "-3"], 1, &["--seconds -3: expected a number above 0"]),
         (&["--set", "revreb=1"], 1, &["did you mean \"reverb\""]),
         (&["--set", "record=1"], 1, &["--set record: a render cannot use this", "`melos run`"]),
@@ -229,4 +230,24 @@ fn notes_are_written_as_a_midi_file_in_time_with_the_sound() {
     let bytes = fs::read(at("piano.mid")).unwrap();
     let smf = midly::Smf::parse(&bytes).unwrap();
     assert_eq!([1, 2, 3, 4].map(|track| notes(&smf, track)), [0, 0, 0, piano], "the piano should play the same notes");
+}
+
+#[test]
+fn a_control_log_that_cannot_be_rendered_exactly_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, wav) = (folder.path().join("take.log"), folder.path().join("x.wav"));
+    let path = log.to_str().unwrap();
+    for (model, rest, arguments, code, hint) in [
+        ("melos-piano 00000000", "", &["--seconds", "0.1"][..], 0, "another version of it"),
+        ("melos-harp 00000000", "", &[], 78, "melos-harp"),
+        ("melos-harp 00000000", "", &["--model", "melos-piano"], 0, "another version of it"),
+        ("", "4800 /melos/tem", &[], 0, "line 6 of the control log is incomplete"),
+        ("", "", &["--from", "0.2"], 1, "less than 0.10, the control log's length"),
+    ] {
+        let header = format!("melos-control-log 1\nversion \"0.2.0\"\nmodel \"{model}\"\nseed 1\n");
+        fs::write(&log, format!("{header}4800 end\n{rest}")).unwrap();
+        let output = render(&[&["--control-log", path, "--no-network"], arguments].concat(), &wav);
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && printed.contains(hint), "{hint}: {printed}");
+    }
 }

@@ -1,13 +1,13 @@
 //! Finds the names in a file that refer to other files or to scenes, and checks that those files and scenes exist.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use melos::event::parameter::Param;
 use melos::files::document::{Document, Problem, suggestion};
 use melos::files::library::item_name;
-use melos::files::{SearchPath, state_folder};
+use melos::files::{NameError, SearchPath, exact_name, state_folder, text};
 use melos::session::live::stored_scenes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -66,10 +66,13 @@ struct Reference {
     span: Range<usize>,
 }
 
+/// Names, each with its title or, if it has none, with the name again.
+type Names = BTreeMap<String, String>;
+
 /// The names of all existing targets.
 #[derive(Debug)]
 pub(super) struct KnownNames {
-    names: BTreeMap<Target, BTreeSet<String>>,
+    names: BTreeMap<Target, Names>,
     /// The state folder, which contains the scenes stored while playing.
     state: Option<PathBuf>,
 }
@@ -87,12 +90,13 @@ impl KnownNames {
     /// Finds the presets, scenes, setlists and mappings in the search path, and the scenes stored in a state folder, by
     /// default the user's.
     pub(super) fn find(search_path: Option<&SearchPath>, state: Option<PathBuf>) -> Self {
-        let names_of = |kind: &str| {
-            search_path.iter().flat_map(|search_path| search_path.find(kind)).map(|(name, _)| name).collect()
+        let names_of = |kind: &str| -> Names {
+            let found = search_path.iter().flat_map(|search_path| search_path.find(kind));
+            found.map(|(name, file)| with_title(name, &file.path)).collect()
         };
         let state = state.or_else(state_folder);
-        let mut scenes: BTreeSet<_> = names_of("scenes");
-        scenes.extend(state.iter().flat_map(|folder| stored_scenes(folder)));
+        let mut scenes = names_of("scenes");
+        scenes.extend(state.iter().flat_map(|folder| stored_scenes(folder)).map(|name| (name.clone(), name)));
         let names = BTreeMap::from([
             (Target::Preset, names_of("presets")),
             (Target::Setlist, names_of("setlists")),
@@ -111,7 +115,15 @@ impl KnownNames {
         for Reference { target, key, name, span } in references(text) {
             let names = names.entry(target).or_insert_with(|| self.names_near(target, file));
             let is_model = || target == Target::Model && Path::new(&name).join(MANIFEST).is_file();
-            if names.contains(&name) || target == Target::Scene && names.is_empty() || is_model() {
+            let known = names.iter().map(|(name, title)| (name.as_str(), title.as_str()));
+            let found = exact_name(target.name(), &name, known);
+            // Files that refer to a mapping or a model do so by the name of its file or folder.
+            let is_found = if matches!(target, Target::Mapping | Target::Model) {
+                names.contains_key(&name)
+            } else {
+                found.is_ok()
+            };
+            if is_found || target == Target::Scene && names.is_empty() || is_model() {
                 continue;
             }
             let stored = match &self.state {
@@ -120,8 +132,11 @@ impl KnownNames {
                 }
                 _ => String::new(),
             };
-            let suggestion = suggestion(&name, names.iter().map(String::as_str));
-            let hint = format!("there is no {} with this name{stored}{suggestion}", target.name());
+            let suggestion = suggestion(&name, names.keys().map(String::as_str));
+            let hint = match found {
+                Err(error @ NameError::Ambiguous { .. }) => error.to_string(),
+                _ => format!("there is no {} with this name{stored}{suggestion}", target.name()),
+            };
             let problem = document.problem(span, &key, hint);
             if target == Target::Scene { missing.scenes.push(problem) } else { missing.files.push(problem) }
         }
@@ -129,7 +144,7 @@ impl KnownNames {
     }
 
     /// Returns the known names of a kind of target, including those in the folders near a file.
-    fn names_near(&self, target: Target, file: &Path) -> BTreeSet<String> {
+    fn names_near(&self, target: Target, file: &Path) -> Names {
         let mut names = self.names.get(&target).cloned().unwrap_or_default();
         let kind = format!("{}s", target.name());
         let folders = file.ancestors().skip(1).take(2).map(|folder| folder.join(&kind));
@@ -141,9 +156,17 @@ impl KnownNames {
             Target::Model => path.join(MANIFEST).is_file().then(|| path.file_name()?.to_str().map(str::to_owned))?,
             _ => item_name(&path).ok().map(str::to_owned),
         };
-        names.extend(paths.filter_map(name));
+        names.extend(paths.filter_map(|path| Some(with_title(name(path.clone())?, &path))));
         names
     }
+}
+
+/// Returns a name with the title in its file, which a preset or setlist has.
+fn with_title(name: String, file: &Path) -> (String, String) {
+    let table = text(file).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    let title = table.as_ref().and_then(|table| table.get("name")?.as_str());
+    let title = title.unwrap_or(&name).to_owned();
+    (name, title)
 }
 
 /// Returns the references in the text of a file, in order of position.

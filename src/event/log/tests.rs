@@ -108,6 +108,31 @@ fn invalid_lines_are_reported() {
 }
 
 #[test]
+fn logs_saved_by_other_editors_are_read() {
+    let log = full_log();
+    let mut text = LogText::new(&log.header);
+    log.entries.iter().for_each(|(frame, entry)| text.add(*frame, entry));
+    let text = text.take();
+    let changed = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    assert_eq!(ControlLog::read(changed.as_bytes()).unwrap(), log);
+}
+
+#[test]
+fn a_file_that_is_no_log_is_refused_at_its_line() {
+    for (bytes, problem) in [
+        (b"".to_vec(), "line 1: cannot parse \"\": expected \"melos-control-log 1\""),
+        (b"melos-control-log".to_vec(), "line 1: cannot parse \"\": expected \"melos-control-log 1\""),
+        (format!("{MAGIC}\nseed 1\n").into_bytes(), "line 2: cannot parse \"\": expected the version"),
+        (
+            [MAGIC.as_bytes(), b"\nversion \"1\"\n\xff\n"].concat(),
+            "line 3: cannot parse \"\": the line is not UTF-8 text",
+        ),
+    ] {
+        assert_eq!(ControlLog::read(bytes.as_slice()).unwrap_err().to_string(), problem);
+    }
+}
+
+#[test]
 fn a_take_log_has_the_frames_and_gaps_of_the_take() {
     let session = full_log();
     let mut copy = Vec::new();

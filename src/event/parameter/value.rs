@@ -229,9 +229,11 @@ impl Param {
     /// # Errors
     /// [`InputError`] when the input does not fit without clamping.
     pub fn fit_within(self, input: Input<'_>) -> Result<Option<Value>, InputError> {
+        // A large whole number may be within the tolerance of the next one.
+        let rounding = if self.is_whole() { 0.0 } else { ROUNDING };
         match (self.fit(input)?, input) {
             (Some(Value::Number(fitted)), Input::Number(number))
-                if (f64::from(fitted) - number).abs() > ROUNDING * number.abs().max(1.0) =>
+                if (f64::from(fitted) - number).abs() > rounding * number.abs().max(1.0) =>
             {
                 Err(self.invalid(&input))
             }
@@ -353,6 +355,9 @@ mod tests {
             Param::Seed.fit_within(Input::Number(7.5)).unwrap_err().to_string(),
             "seed: got the number 7.5, expected a whole number from 0 to 16777215"
         );
+        for seed in [16_777_216.0, 16_777_217.0] {
+            assert!(Param::Seed.fit_within(Input::Number(seed)).is_err(), "{seed} is another seed than the last");
+        }
         for entry in [300.0, -1.0, 1e30] {
             assert_eq!(
                 Param::SetlistGo.fit(Input::Number(entry)).unwrap_err().hint(),

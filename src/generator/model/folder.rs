@@ -14,7 +14,10 @@ pub fn find_model(search_path: &SearchPath, name: &str) -> Result<PathBuf, Model
     let in_search_path = search_path.candidates(Path::new("models").join(name));
     let candidates: Vec<_> = std::iter::once(PathBuf::from(name)).chain(in_search_path).collect();
     candidates.iter().find(|folder| folder.join("model.toml").is_file()).cloned().ok_or_else(|| {
-        let tried = candidates.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+        // For an absolute path, all are the same.
+        let mut tried = candidates.clone();
+        tried.dedup();
+        let tried = tried.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
         ModelError::NoModel { name: name.to_owned(), tried }
     })
 }

@@ -1,6 +1,6 @@
 //! A WAV or FLAC file being written.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,8 @@ impl SoundFile {
             Ok(file)
         };
         let file = open().map_err(|source| RecordError::File { path: path.to_owned(), source })?;
-        Self::new(file, path, format, bits)
+        // Without a header, the file would be an empty take.
+        Self::new(file, path, format, bits).inspect_err(|_| drop(fs::remove_file(path)))
     }
 
     /// Creates a file, replacing an existing one.

@@ -74,6 +74,15 @@ impl InitialState {
         }
         Ok(Self { values, journey, timer_ended })
     }
+
+    /// Returns the seed among the values, otherwise the default.
+    pub(super) fn seed(&self) -> u64 {
+        let set = self.values.iter().rev().find(|(param, _)| *param == Param::Seed);
+        match set.map_or_else(|| Param::Seed.default_value(), |(_, value)| value.clone()) {
+            Value::Number(seed) => seed as u64,
+            other => unreachable!("the seed is a number, not {other:?}"),
+        }
+    }
 }
 
 /// Returns whether setting a parameter triggers an action in the daemon rather than changing a stored value.
@@ -196,6 +205,14 @@ mod tests {
         let (saved, config) = (Saved::default(), Config::default());
         assert_eq!(start_values(&presets, &saved, None, &config).unwrap().0, []);
         assert!(start_values(&presets, &saved, Some("dawn"), &config).is_err());
+    }
+
+    #[test]
+    fn the_seed_is_the_last_one_set_otherwise_the_default() {
+        for (seeds, expected) in [(vec![], 1), (vec![5.0], 5), (vec![5.0, 16_777_215.0], 16_777_215)] {
+            let values = seeds.into_iter().map(|seed| (Param::Seed, Value::Number(seed))).collect();
+            assert_eq!(InitialState { values, journey: None, timer_ended: None }.seed(), expected);
+        }
     }
 
     #[test]

@@ -250,7 +250,8 @@ impl MainLoop {
         let tempo = self.devices.tempo_absence(self.show.tempo_source());
         let publisher = self.show.reports.publisher();
         publisher.update_trouble(Part::Tempo, tempo);
-        publisher.update_trouble(Part::Schedule, self.opening_hours.zone_problem());
+        let schedule = self.opening_hours.problem(self.show.presets.library());
+        publisher.update_trouble(Part::Schedule, schedule.as_deref());
         publisher.publish_levels(
             &self.sound.engine,
             self.sound.status(),

@@ -6,14 +6,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::{fs, io};
 
 use crate::event::{Part, Troubles};
-use crate::files::SearchPath;
 use crate::files::config::{Config, ConfigSource};
-use crate::files::document::Problem;
+use crate::files::document::{Document, Problem};
 use crate::files::library::{Library, is_item};
 use crate::files::preset::Preset;
 use crate::files::scene::Scene;
 use crate::files::setlist::Setlist;
 use crate::files::watch::{Changed, watch};
+use crate::files::{SearchPath, text};
+use crate::generator::model::find_model;
 use crate::midi::mapping::Mapping;
 use crate::quote::listed;
 use crate::threads;
@@ -48,6 +49,7 @@ pub(super) struct Files {
     pub(super) setlists: Library<Setlist>,
     pub(super) config: Config,
     source: ConfigSource,
+    search_path: SearchPath,
     /// The configuration file at the last check, if there was one.
     config_file: Option<PathBuf>,
     /// The last problems found.
@@ -74,7 +76,9 @@ impl Files {
         reported.iter().take(MAX_LOGGED).for_each(|problem| tracing::warn!("{problem}; ignored"));
         log_more(reported.len().saturating_sub(MAX_LOGGED));
         let config_file = existing_file(&source);
-        let files = Self { presets, mappings, scenes, setlists, config, source, config_file, reported, troubles };
+        let search_path = search_path.clone();
+        let files =
+            Self { presets, mappings, scenes, setlists, config, source, search_path, config_file, reported, troubles };
         files.report_problems();
         Ok(files)
     }
@@ -202,8 +206,22 @@ impl Files {
                 "the file is empty, as after a save that failed; to return to the defaults, write a comment into it";
             return Err(vec![Problem::of_file(file, hint)]);
         }
+        if let Some(problem) = self.model_problem(&config) {
+            return Err(vec![problem]);
+        }
         self.config.clone_from(&config);
         Ok(changed.then_some(config))
+    }
+
+    /// Returns why the next start would fail to find the model of a new configuration. The model in use may go away; that
+    /// is noticed elsewhere.
+    fn model_problem(&self, config: &Config) -> Option<Problem> {
+        let error = find_model(&self.search_path, &config.model).err().filter(|_| config.model != self.config.model)?;
+        let file = self.source.file();
+        let text = text(file).ok()?;
+        let (document, mut root) = Document::parse(file, &text);
+        let field = root.take("model")?;
+        Some(document.problem(field.span, &field.key, error.to_string()))
     }
 }
 
@@ -305,6 +323,21 @@ mod tests {
             files.scan();
             assert!(files.troubles.now().0.is_empty(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_model_that_does_not_exist_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = read(dir.path());
+        let (config, model) = (dir.path().join("melos.toml"), dir.path().join("models/harp"));
+        fs::write(&config, "# The model\nmodel = \"harp\"\n").unwrap();
+        assert!(files.scan().config.is_none());
+        let trouble = files.troubles.now().0[&Part::Files].clone();
+        assert!(trouble.contains("melos.toml:2: model = \"harp\": ") && trouble.contains("models/harp"), "{trouble}");
+        fs::create_dir_all(&model).unwrap();
+        fs::write(model.join("model.toml"), "").unwrap();
+        assert_eq!(files.scan().config.map(|config| config.model), Some("harp".to_owned()));
+        assert!(files.troubles.now().0.is_empty());
     }
 
     #[test]

@@ -12,8 +12,12 @@ use crate::session::checkpoint::checkpoint_folder;
 /// Creates a log file. If there is a previous log, retires it and returns its new path.
 ///
 /// # Errors
-/// When the file cannot be created, or when there is a file that is not a control log.
+/// When the file cannot be created, or when it is, or could become, a file that is not a control log.
 pub(super) fn start(path: &Path, keep: usize) -> io::Result<(File, Option<PathBuf>)> {
+    // The state, which may not have been saved yet, would replace the log, and the log the state.
+    if path.extension().is_some_and(|extension| extension == "toml" || extension == "json") {
+        return Err(io::Error::other("it must not end in .toml or .json; choose a name such as session.log"));
+    }
     if path.exists() && !is_log(path)? {
         return Err(io::Error::other("it exists and is not a control log; move it, or choose another file"));
     }
@@ -115,6 +119,10 @@ mod tests {
         for _ in 0..8 {
             let error = start(&lyrics, 1).unwrap_err().to_string();
             assert!(error.contains("is not a control log"), "{error}");
+        }
+        for other in ["state.toml", "subscribers.json"] {
+            let error = start(&folder.path().join(other), 1).unwrap_err().to_string();
+            assert!(error.contains("must not end in .toml or .json"), "{error}");
         }
         assert_eq!(contents(folder.path()), [("lyrics.txt".to_owned(), "Calm is the sea".to_owned())]);
     }

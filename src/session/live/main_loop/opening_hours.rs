@@ -8,6 +8,8 @@ use crate::conductor::Conductor;
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, Value};
 use crate::files::config::schedule::{Debounce, Schedule};
+use crate::files::library::Library;
+use crate::files::preset::Preset;
 use crate::units::SAMPLE_RATE;
 
 /// Interval between checks of the wall clock.
@@ -103,9 +105,12 @@ impl OpeningHours {
         self.status.as_deref()
     }
 
-    /// Returns why the opening hours are not in local time; `None` if they are.
-    pub(super) fn zone_problem(&self) -> Option<&str> {
-        self.zone_problem.as_deref()
+    /// Returns why the opening hours do not apply as they should: they are not in local time, or a preset cannot be found.
+    pub(super) fn problem(&self, presets: &Library<Preset>) -> Option<String> {
+        let names = self.schedule.iter().flat_map(|schedule| &schedule.hours).filter_map(|hours| hours.preset.as_ref());
+        let preset_problem =
+            || names.filter_map(|name| presets.find(name).err()).next().map(|error| format!("schedule.hours: {error}"));
+        self.zone_problem.clone().or_else(preset_problem)
     }
 }
 
@@ -188,5 +193,20 @@ mod tests {
         assert_eq!(transitions(&mut hours, &schedule, &["29T13:01", "29T13:02"]), [continues, None]);
         let edited = Schedule { fade_in: 3.0, ..schedule };
         assert_eq!(transitions(&mut hours, &edited, &["29T13:03"]), [continues]);
+    }
+
+    #[test]
+    fn a_preset_that_cannot_be_found_is_a_problem_before_the_hours_begin() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut presets, _) = Library::open(vec![folder.path().to_owned()], Preset::read);
+        let schedule = Config::parse(Path::new("melos.toml"), HOURS).unwrap().schedule.unwrap();
+        let mut hours = OpeningHours::new(None);
+        assert_eq!(hours.problem(&presets), None);
+        transitions(&mut hours, &schedule, &["28T02:00"]);
+        let problem = hours.problem(&presets).unwrap();
+        assert!(problem.starts_with("schedule.hours: there is no preset \"tides\""), "{problem}");
+        std::fs::write(folder.path().join("my-tides.toml"), "schema = 1\nname = \"Tides\"\n").unwrap();
+        presets.reload();
+        assert_eq!(hours.problem(&presets), None);
     }
 }
