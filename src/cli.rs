@@ -1,13 +1,14 @@
 //! The command line: parses the arguments and runs the subcommand.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use melos::files::config::ConfigError;
 use melos::generator::model::ModelError;
 use melos::quote::visible;
+use output::OutputError;
 
 mod check;
 mod client;
@@ -141,20 +142,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions { shell } => complete::script(shell).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
-        if is_closed_output(&error) {
+        if error.downcast_ref().is_some_and(OutputError::is_closed) {
             return ExitCode::SUCCESS;
         }
         log.print_error(&format!("melos: {}", message(&error)));
         let has_no_model = matches!(error.downcast_ref(), Some(ModelError::NoModel { .. }));
         if error.is::<ConfigError>() || has_no_model { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
     })
-}
-
-/// Returns whether the reader of standard output has exited early, as in `melos status | head`, which is not a failure. An
-/// error about any other pipe has a context, which says what could not be written.
-fn is_closed_output(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref().map(std::io::Error::kind);
-    kind == Some(ErrorKind::BrokenPipe) && error.source().is_none()
 }
 
 /// Returns the value of an environment variable; an empty one counts as unset.
@@ -188,13 +182,5 @@ mod tests {
             message(&anyhow!("no sound").context("melos.toml: no sound").context("start")),
             "start: melos.toml: no sound"
         );
-    }
-
-    #[test]
-    fn only_a_closed_standard_output_is_no_failure() {
-        let closed = || anyhow::Error::from(std::io::Error::from(ErrorKind::BrokenPipe));
-        assert!(is_closed_output(&closed()));
-        assert!(!is_closed_output(&closed().context("cannot write plan.jsonl")));
-        assert!(!is_closed_output(&std::io::Error::from(ErrorKind::StorageFull).into()));
     }
 }

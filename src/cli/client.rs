@@ -67,15 +67,27 @@ impl Client {
     /// Fetches the list at a path.
     ///
     /// # Errors
-    /// If no daemon responds.
+    /// If no daemon responds, or the daemon is still starting, when every list is empty.
+    pub(super) fn list(&self, path: &str, key: &str) -> anyhow::Result<Json> {
+        let list = self.get(path)?[key].take();
+        if list.as_array().is_none_or(Vec::is_empty) {
+            self.status()?;
+        }
+        Ok(list)
+    }
+
+    /// Fetches the names in the list at a path.
+    ///
+    /// # Errors
+    /// As for [`Client::list`].
     pub(super) fn names(&self, path: &str, key: &str) -> anyhow::Result<Names> {
-        Ok(Names::in_list(&self.get(path)?[key]))
+        Ok(Names::in_list(&self.list(path, key)?))
     }
 
     /// Fetches the list at a path until it contains a name, or until a scene stored just now under this name would be in it.
     ///
     /// # Errors
-    /// If no daemon responds.
+    /// As for [`Client::list`].
     pub(super) fn names_with(&self, path: &str, key: &str, name: &str) -> anyhow::Result<Names> {
         Ok(poll(LISTING_DELAY, || self.names(path, key), |names| names.contains(name))?.0)
     }
@@ -97,9 +109,11 @@ impl Client {
             ErrorKind::TimedOut | ErrorKind::WouldBlock => {
                 anyhow!("{address} did not answer within {} s", TIMEOUT.as_secs())
             }
-            _ => anyhow::Error::new(error).context(format!(
-                "no Melos daemon responds on {address}; start one with `melos run`, or give its address with --http"
-            )),
+            _ => anyhow!(
+                "no Melos daemon responds on {address} ({}); start one with `melos run`, or give its address with \
+                 --http",
+                reason(&error)
+            ),
         })?;
         match head.split_whitespace().nth(1) {
             Some("200" | "204") => Ok(body),
@@ -219,6 +233,12 @@ fn another_program(address: SocketAddr) -> anyhow::Error {
     anyhow!("another program, not Melos, answers at {address}; give the address of Melos with --http")
 }
 
+/// Describes an error without the number that the system gives to it.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error ").map_or(text.as_str(), |(text, _)| text).to_owned()
+}
+
 /// Returns the error message in the body of a response, if it contains one.
 fn error_in(body: &str) -> Option<String> {
     let body: Json = serde_json::from_str(body).ok()?;
@@ -322,9 +342,29 @@ mod tests {
 
     #[test]
     fn a_daemon_that_is_starting_has_no_status_yet() {
-        let client = client_of(|stream| stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n{\"parameters\": {}}").unwrap());
+        let answer = b"HTTP/1.0 200 OK\r\n\r\n{\"state\": \"\", \"parameters\": {}, \"scenes\": []}";
+        let client = client_of(move |stream| stream.write_all(answer).unwrap());
         assert!(client.get("/status").is_ok());
-        assert!(client.status().unwrap_err().to_string().starts_with("Melos is starting"));
+        let errors = [client.status().unwrap_err(), client.names("/scenes", "scenes").unwrap_err()];
+        for error in errors {
+            assert!(error.to_string().starts_with("Melos is starting"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_cause_precedes_the_advice() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let client = Arguments::parse_from(["melos", "--http", &address]).client;
+        let error = client.get("/status").unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            format!(
+                "no Melos daemon responds on {address} (Connection refused); start one with `melos run`, or give its \
+                 address with --http"
+            )
+        );
     }
 
     #[test]

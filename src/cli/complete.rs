@@ -2,7 +2,6 @@
 //! daemon; without one, those of presets and setlists come from disk.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,6 +16,7 @@ use serde_json::Value as Json;
 
 use super::Cli;
 use super::client::get_from_default;
+use super::output::Output;
 
 /// The environment variable through which a shell requests completions.
 const COMPLETION_VARIABLE: &str = "COMPLETE";
@@ -45,8 +45,7 @@ pub(super) fn script(shell: Shell) -> anyhow::Result<()> {
     completer
         .write_registration(COMPLETION_VARIABLE, "melos", "melos", "melos", &mut text)
         .context("cannot generate the completions")?;
-    std::io::stdout().write_all(&text)?;
-    Ok(())
+    Ok(Output::lock().file(&text)?)
 }
 
 /// Completes the id of a parameter.

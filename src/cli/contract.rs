@@ -1,7 +1,5 @@
 //! `melos contract`: the constants shared by playback and training, for programs not written in Rust.
 
-use std::io::Write;
-
 use melos::event::parameter::decimal;
 use melos::generator::model::{LATENT_DIMS, LOOK_AHEAD, ROLLBACK, SCHEMA};
 use melos::mel::{BANDS, BINS, FLOOR, FRAMES_PER_LATENT, HIGHEST_HZ, HOP, LOWEST_HZ, N_FFT};
@@ -13,6 +11,8 @@ use melos::music::emotion::Emotion;
 use melos::units::SAMPLE_RATE;
 use serde_json::{Value, json};
 
+use super::output::Output;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print JSON, as in models/training/melos_training/contract.json
@@ -22,17 +22,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let contract = contract();
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&contract)?)?;
-        return Ok(());
+        return Ok(out.json(&contract)?);
     }
     let mut lines = Vec::new();
     flatten("", &contract, &mut lines);
-    for (key, value) in lines {
-        writeln!(out, "{key:<32} {value}")?;
-    }
-    Ok(())
+    Ok(out.lines(lines.iter().map(|(key, value)| format!("{key:<32} {value}")))?)
 }
 
 /// Returns one entry per topic, with values in the units of the constants. The `first` and `end` of a group of

@@ -52,9 +52,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                 .context("no home folder; choose a state folder with --state")?;
             let saved = journal::read(&folder, at)?;
             if saved.is_empty() {
-                bail!("{error:#}, and the log in {} has no lines since then", folder.display());
+                bail!("the log in {} has no lines since then, and {error:#}", folder.display());
             }
-            super::to_stderr(format_args!("{error:#}; reading the log in {}", folder.display()));
+            super::to_stderr(format_args!("reading the log in {}, because {error:#}", folder.display()));
             saved.iter().map(serde_json::to_value).collect::<Result<_, _>>()?
         }
     };
@@ -115,7 +115,28 @@ fn parse_local(text: &str, now: &ZonedDateTime) -> Option<Result<ZonedDateTime, 
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Log {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn without_lines_the_missing_daemon_is_reported_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().to_str().unwrap();
+        let log = Log::parse_from(["log", "--since", "1h", "--state", state, "--http", "127.0.0.1:1"]);
+        let error = format!("{:#}", run(log.args).unwrap_err());
+        let expected = format!(
+            "the log in {state} has no lines since then, and no Melos daemon responds on 127.0.0.1:1 (Connection \
+             refused); "
+        );
+        assert!(error.starts_with(&expected), "{error}");
+    }
 
     #[test]
     fn common_time_expressions_are_parsed() {

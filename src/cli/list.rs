@@ -77,10 +77,9 @@ pub(crate) fn run(kind: List, args: &Args) -> anyhow::Result<()> {
 /// Prints a list, one entry per line.
 pub(super) fn list(kind: List, client: &Client) -> anyhow::Result<()> {
     let (path, key) = kind.path_and_key();
-    let response = client.get(path)?;
-    let entries = response[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    let list = client.list(path, key)?;
+    let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
     if entries.is_empty() {
-        client.status()?;
         super::to_stderr(kind.hint());
     }
     let mut out = Output::lock();

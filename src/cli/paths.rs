@@ -4,7 +4,7 @@ use melos::files::{SearchPath, state_folder};
 use melos::session::live::stored_scenes;
 
 use super::data::DataArgs;
-use super::output::Output;
+use super::output::{Output, OutputError};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,7 +40,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_configuration(search_path: &SearchPath, out: &mut Output) -> std::io::Result<()> {
+fn print_configuration(search_path: &SearchPath, out: &mut Output) -> Result<(), OutputError> {
     let mut files = search_path.candidates("melos.toml").into_iter().filter(|file| file.exists());
     match files.next() {
         Some(file) => out.lines(["configuration:".to_owned(), format!("  {}", file.display())])?,

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
+use melos::event::parameter::{Param, Value};
 use melos::files::config::{AudioHost, Config, ConfigError, ConfigSource, MidiHost};
 use melos::files::state_folder;
 use melos::session::live::{self, Options};
@@ -87,10 +88,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         search_path,
         state,
         preset: args.preset,
-        settings: args.start.values().map_err(|error| ConfigError::StartValue(error.to_string()))?,
+        settings: settings(&args.start)?,
         seed: args.seed,
         control_log: args.control_log,
     })
+}
+
+/// Returns the values to start with.
+///
+/// # Errors
+/// If one is invalid: a mistake in the configuration, after which the daemon need not be restarted.
+fn settings(args: &StartArgs) -> Result<Vec<(Param, Value)>, ConfigError> {
+    args.values().map_err(|error| ConfigError::StartValue(error.to_string()))
 }
 
 /// Parses a port, or an address and a port.
@@ -103,4 +112,42 @@ fn endpoint(text: &str) -> Result<(Option<IpAddr>, u16), String> {
         .parse()
         .map_err(|_| "expected a port such as 9080, or an address and a port such as 0.0.0.0:9080".to_owned())?;
     Ok((Some(endpoint.ip()), endpoint.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Run {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn seeds_and_blocks_have_the_ranges_of_the_parameter_and_of_the_configuration() {
+        let parse = |option, value| Run::try_parse_from(["run", option, value]);
+        for (option, accepted, refused, range) in [
+            ("--seed", ["0", "16777215"], ["16777216", "123456789"], "0..=16777215"),
+            ("--block", ["16", "8192"], ["1", "100000"], "16..=8192"),
+        ] {
+            for value in accepted {
+                assert!(parse(option, value).is_ok(), "{option} {value}");
+            }
+            for value in refused {
+                let error = parse(option, value).unwrap_err().to_string();
+                assert!(error.contains(range), "{option} {value}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_invalid_start_value_is_a_mistake_in_the_configuration() {
+        for option in ["--tempo=1e9", "--emotion=clam", "--set=x=1", "--arousal=5", "--key=X"] {
+            let start = Run::parse_from(["run", option]).args.start;
+            assert!(matches!(settings(&start), Err(ConfigError::StartValue(_))), "{option}");
+        }
+    }
 }

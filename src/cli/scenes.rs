@@ -1,6 +1,5 @@
 //! `melos scenes`: lists, renames and deletes the scenes of the running daemon, and exports stored ones.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use rosc::OscType;
 use super::client::{Client, Names, TIMEOUT, poll};
 use super::complete;
 use super::list::{List, list};
+use super::output::Output;
 
 /// Time within which the daemon saves a scene.
 const SAVING_DELAY: Duration = Duration::from_secs(3);
@@ -87,7 +87,7 @@ fn export(scene: &str, state: Option<PathBuf>) -> anyhow::Result<()> {
     let known = stored.iter().map(|name| (name.as_str(), name.as_str()));
     let scene = exact_name("scene", scene, known).with_context(|| folder.display().to_string())?;
     let text = stored_scene_file(&folder, scene).with_context(|| format!("scene {} is gone", quoted(scene)))?;
-    Ok(write!(std::io::stdout(), "{text}")?)
+    Ok(Output::lock().file(text.as_bytes())?)
 }
 
 /// Returns the exact name of a scene, and the names of all scenes.

@@ -88,13 +88,15 @@ pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool
     confirm(client, param, &value, next_bar)
 }
 
-/// Returns a value with the exact name of the preset, setlist or scene that it names.
+/// Returns a value with the exact name of the preset, setlist or scene that it names. An empty name chooses no setlist,
+/// or no scene for an end of the crossfader; elsewhere it means nothing.
 ///
 /// # Errors
 /// If there is none, or no daemon responds. The daemon itself would only log the mistake, and only at the next bar line if the
 /// value is to apply then.
 fn with_exact_name(client: &Client, param: Param, value: &Value) -> anyhow::Result<Value> {
-    if matches!(param, Param::SceneStore | Param::SceneDelete) && *value == Value::Text(String::new()) {
+    let needs_name = matches!(param, Param::SceneStore | Param::Scene | Param::SceneDelete);
+    if needs_name && *value == Value::Text(String::new()) {
         bail!("{}: expected the name of a scene", param.spec().id);
     }
     let (path, key, kind) = match param {
@@ -194,8 +196,14 @@ mod tests {
     #[test]
     fn a_scene_needs_a_name() {
         let args = parse("scene/store x").unwrap();
-        let error = with_exact_name(&args.client, Param::SceneStore, &Value::Text(String::new())).unwrap_err();
-        assert_eq!(error.to_string(), "scene/store: expected the name of a scene");
+        let unnamed = |param| with_exact_name(&args.client, param, &Value::Text(String::new()));
+        for param in [Param::SceneStore, Param::Scene, Param::SceneDelete] {
+            let error = unnamed(param).unwrap_err().to_string();
+            assert_eq!(error, format!("{}: expected the name of a scene", param.spec().id));
+        }
+        for end in [Param::SceneA, Param::SceneB] {
+            assert_eq!(unnamed(end).unwrap(), Value::Text(String::new()));
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     // If the daemon cannot load the entry, it only logs the reason, so the reason is determined here.
     let fetch = || {
-        let status = args.client.get("/status")?;
+        let status = args.client.status()?;
         Ok(check(&target, &status, &args.client.get("/presets")?, &args.client.get("/scenes")?))
     };
     let (checked, _) = poll(LISTING_DELAY, fetch, Result::is_ok)?;
@@ -110,7 +110,7 @@ fn check(target: &Target, status: &Json, lists: &Json, scenes: &Json) -> Result<
 
 fn show(client: &Client) -> anyhow::Result<()> {
     let lists = client.get("/presets")?;
-    let status = client.get("/status")?;
+    let status = client.status()?;
     let selected = status["parameters"]["setlist"].as_str().unwrap_or_default();
     // Where the current entry was removed from the file, none is current.
     let position = status["parameters"]["setlist/go"].as_f64().filter(|_| !status["show"]["entry"].is_null());

@@ -99,13 +99,28 @@ fn text_from_the_daemon_cannot_control_the_terminal_or_forge_lines() {
 }
 
 #[test]
-fn a_status_that_cannot_be_written_is_an_error() {
+fn a_result_that_cannot_be_written_is_an_error() {
     let port = hostile_daemon().to_string();
-    for arguments in [&["status"][..], &["status", "--json"], &["get", "preset"]] {
+    for command in
+        ["status", "status --json", "get preset", "takes", "presets", "paths", "completions bash", "contract"]
+    {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
-        let output = command.args(arguments).args(["--http", &port]).stdout(full).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let mut melos = Command::new(env!("CARGO_BIN_EXE_melos"));
+        let output = melos.args(command.split(' ')).env("MELOS_HTTP", &port).stdout(full).output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{command}: {log}");
+        assert!(log.starts_with("melos: cannot write the result: No space left"), "{command}: {log}");
+    }
+}
+
+#[test]
+fn a_reader_that_exits_early_is_no_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    for command in ["paths", "completions bash", "contract", "contract --json"] {
+        let mut melos = Command::new(env!("CARGO_BIN_EXE_melos"));
+        let output = melos.args(command.split(' ')).stdout(writer.try_clone().unwrap()).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
     }
 }
 

@@ -301,9 +301,12 @@ impl<'a> Field<'a> {
 
 fn number_of(value: &DeValue<'_>) -> Option<f64> {
     match value {
-        DeValue::Integer(number) => {
-            i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number as f64)
-        }
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Some(number as f64),
+            // An integer too large for TOML is out of every range, whatever its digits.
+            Err(_) if number.as_str().starts_with('-') => Some(f64::MIN),
+            Err(_) => Some(f64::MAX),
+        },
         DeValue::Float(number) => number.as_str().parse().ok(),
         _ => None,
     }

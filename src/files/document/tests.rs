@@ -63,6 +63,19 @@ fn out_of_range_parameters_are_errors() {
 }
 
 #[test]
+fn integers_too_large_for_toml_are_out_of_range() {
+    use crate::event::parameter::Param;
+    for number in ["99999999999999999999999", "-99999999999999999999999", "0xffff_ffff_ffff_ffff_ffff"] {
+        let text = format!("tempo = {number}\nwidth = {number}\n");
+        let (mut document, mut root) = Document::parse(Path::new("x.toml"), &text);
+        assert_eq!(root.take("tempo").unwrap().parameter(&mut document, Param::Tempo), None);
+        assert_eq!(root.number(&mut document, "width", 0.0..=100.0), None);
+        let hints: Vec<String> = document.finish(()).unwrap_err().into_iter().map(|problem| problem.hint).collect();
+        assert_eq!(hints, ["expected a number from 40 to 200", "expected a number from 0 to 100"], "{number}");
+    }
+}
+
+#[test]
 fn typos_get_suggestions() {
     let names = ["valence", "arousal", "level/pad", "level/bass", "key"];
     for (typo, expected) in [

@@ -35,6 +35,12 @@ mod tests {
     }
 
     #[test]
+    fn each_folder_tried_is_listed_once() {
+        let message = find_model(&SearchPath::new(Path::new("/some/data")), "/nope").unwrap_err().to_string();
+        assert_eq!(message, "cannot find model \"/nope\"; no model.toml in /nope");
+    }
+
+    #[test]
     fn a_path_is_used_directly_and_a_name_is_found_in_the_data_folder() {
         let tiny = Path::new("tests/fixtures/tiny-model");
         assert_eq!(find_model(&SearchPath::only(Path::new("/nowhere")), "tests/fixtures/tiny-model").unwrap(), tiny);
