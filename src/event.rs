@@ -9,6 +9,7 @@ pub mod log;
 pub mod modulation;
 pub mod notice;
 pub mod parameter;
+mod refusals;
 mod supersede;
 mod trouble;
 mod wake;
@@ -19,6 +20,7 @@ pub use engine::{
 };
 pub use inbox::Inbox;
 pub use notice::Notice;
+pub use refusals::Refusals;
 pub(crate) use supersede::supersede;
 pub use trouble::{Part, Troubles};
 pub use wake::Wake;

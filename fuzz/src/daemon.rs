@@ -69,7 +69,7 @@ pub fn osc(datagram: &[u8]) {
             }
             Request::Subscribe(port) | Request::Unsubscribe(port) => assert_ne!(port, Some(0)),
             Request::Release(_)
-            | Request::Read(_)
+            | Request::Read { .. }
             | Request::ReadStream(_)
             | Request::State
             | Request::Subscribers

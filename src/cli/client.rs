@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use melos::files::{NameError, exact_name};
-use melos::quote::{choices, one_decimal, visible};
+use melos::quote::visible;
 use rosc::{OscMessage, OscPacket, OscType, encoder};
 use serde_json::Value as Json;
 
@@ -116,7 +116,7 @@ impl Client {
             ),
         })?;
         match head.split_whitespace().nth(1) {
-            Some("200" | "204") => Ok(body),
+            Some("200" | "202" | "204") => Ok(body),
             Some("400" | "503") if let Some(reason) = error_in(&body) => bail!("{}", visible(&reason)),
             Some("401") if environment(PASSWORD).is_some() => bail!("{address} refuses the password in {PASSWORD}"),
             Some("401") => bail!("{address} requires a password: set {PASSWORD}"),
@@ -138,25 +138,7 @@ impl Client {
         if applied {
             return Ok(());
         }
-        let known = self.choices(id);
-        if !known.is_empty() && !known.iter().any(|choice| choice == value) {
-            let kind = id.split('/').next().unwrap_or(id);
-            bail!("there is no {kind} {value}; {}", choices(known.iter().filter_map(Json::as_str)));
-        }
-        let source = self.get("/status")?["parameters"]["tempo/source"].clone();
-        if let (Some(source @ ("clock" | "link" | "jack")), "tempo") = (source.as_str(), id) {
-            let bpm = one_decimal(current.as_f64().unwrap_or_default());
-            bail!(
-                "tempo is still {bpm}: the tempo source is `{source}`; to set the tempo, first run `melos set tempo/source pinned`"
-            );
-        }
         bail!("{id} is still {current}: the daemon did not accept {value}; run `melos log` to see why");
-    }
-
-    /// Returns the values that a parameter currently accepts, such as preset names; empty if the daemon lists none.
-    fn choices(&self, id: &str) -> Vec<Json> {
-        let range = self.get(&format!("/melos/{id}?RANGE")).unwrap_or_default();
-        range["RANGE"][0]["VALS"].as_array().cloned().unwrap_or_default()
     }
 }
 

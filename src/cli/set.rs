@@ -92,8 +92,7 @@ pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool
 /// or no scene for an end of the crossfader; elsewhere it means nothing.
 ///
 /// # Errors
-/// If there is none, or no daemon responds. The daemon itself would only log the mistake, and only at the next bar line if the
-/// value is to apply then.
+/// If there is none, or no daemon responds.
 fn with_exact_name(client: &Client, param: Param, value: &Value) -> anyhow::Result<Value> {
     let needs_name = matches!(param, Param::SceneStore | Param::Scene | Param::SceneDelete);
     if needs_name && *value == Value::Text(String::new()) {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::Refusals;
 use super::modulation::Modulation;
 use super::parameter::{Param, Value};
 
@@ -79,12 +80,25 @@ pub enum LearnRequest {
 }
 
 /// The origin of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// An OSC client.
     Osc(SocketAddr),
+    /// An OSC client that waits for the reasons why its events are refused.
+    Request(SocketAddr, Refusals),
     /// A MIDI device.
     Midi,
     /// Anything else: startup settings, the HTTP API for scenes, Ableton Link, the JACK transport.
     Other,
+}
+
+impl Source {
+    /// Returns the address of the OSC client that sent the event, if one did.
+    #[must_use]
+    pub const fn client(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Osc(client) | Self::Request(client, _) => Some(*client),
+            Self::Midi | Self::Other => None,
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{ControlEvent, Incoming, LearnRequest, Source, Wake, supersede};
+use super::{ControlEvent, Incoming, LearnRequest, Wake, supersede};
 use crate::event::health::{Loss, Losses};
 use crate::event::parameter::{Param, Value};
 
@@ -118,7 +118,7 @@ impl Inbox {
 impl Queue {
     /// Adds an event if there is room for its kind.
     fn push(&mut self, incoming: Incoming) -> bool {
-        let (deferred, from_osc) = (incoming.due.is_some(), matches!(incoming.source, Source::Osc(_)));
+        let (deferred, from_osc) = (incoming.due.is_some(), incoming.source.client().is_some());
         let has_room = |queue: &Self| queue.events.len() < CAPACITY && (!from_osc || queue.from_osc < MAX_FROM_OSC);
         if !deferred {
             let event = &incoming.event;
@@ -129,7 +129,7 @@ impl Queue {
                 |old| may_grow && old.due.is_none() && (accumulates(old) || must_keep_order(event, &old.event)),
                 |old| {
                     let replaced = old.due.is_none() && replaces(event, &old.event);
-                    *from_osc -= usize::from(replaced && matches!(old.source, Source::Osc(_)));
+                    *from_osc -= usize::from(replaced && old.source.client().is_some());
                     replaced
                 },
             );
@@ -198,6 +198,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::event::Source;
 
     fn set(param: Param, value: f32, due: Option<Instant>) -> Incoming {
         Incoming { event: ControlEvent::Set(param, Value::Number(value)), due, source: Source::Other }
@@ -329,19 +330,19 @@ mod tests {
         let inbox = Inbox::new(Arc::default());
         let next = |source| Incoming { event: ControlEvent::Set(Param::PresetNext, Value::Trigger), due: None, source };
         let osc = Source::Osc("10.0.0.1:57120".parse().unwrap());
-        assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc))).count(), MAX_FROM_OSC);
+        assert_eq!((0..2 * CAPACITY).filter(|_| inbox.push(next(osc.clone()))).count(), MAX_FROM_OSC);
         assert!(inbox.push(next(Source::Midi)) && inbox.push(next(Source::Other)));
         // With the queue full, a panic and a switch still fit.
         while inbox.push(next(Source::Other)) {}
         for (param, value) in [(Param::Panic, Value::Trigger), (Param::Play, Value::Toggle(false))] {
-            assert!(inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: osc }));
+            assert!(inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: osc.clone() }));
         }
         // A replaced value frees its slot.
         let mut out = Vec::new();
         inbox.drain(&mut out);
         for step in 0..2 * CAPACITY {
             let event = ControlEvent::Set(Param::Valence, Value::Number(step as f32));
-            assert!(inbox.push(Incoming { event, due: None, source: osc }));
+            assert!(inbox.push(Incoming { event, due: None, source: osc.clone() }));
         }
     }
 }

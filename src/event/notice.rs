@@ -79,6 +79,13 @@ pub enum Notice {
         /// Why the part failed; empty if it works again.
         reason: String,
     },
+    /// An event from an OSC client was refused; sent only to this client.
+    Refused {
+        /// The client's address.
+        client: SocketAddr,
+        /// Why the event was refused.
+        reason: String,
+    },
     /// MIDI learn ended, or learned bindings were removed. Over UDP, sent only to the client that requested it.
     Learned {
         /// The client's address, if the request came over UDP.

@@ -25,11 +25,13 @@ pub(crate) mod api_state;
 mod assets;
 mod file_tasks;
 mod listen;
-mod waveform;
+mod object;
 mod pieces;
 pub(super) mod reply;
 mod takes;
+mod waveform;
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,10 +53,11 @@ use crate::event::parameter::{self, Param};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
 use crate::files::exact_name;
 use crate::output::record::Listeners;
-use crate::quote::is_disruptive;
+use crate::quote::{is_disruptive, quoted};
 use action::Action;
 use api_state::{ApiState, PresetInfo};
 use file_tasks::FileTasks;
+use object::Object;
 use pieces::{PieceRequest, Pieces};
 use reply::Refusal;
 
@@ -147,7 +150,10 @@ async fn log(
     State(http): State<Arc<Http>>,
     Query(LogQuery { since }): Query<LogQuery>,
 ) -> Result<Json<Value>, Refusal> {
-    let Some(since) = since else { return Ok(Json(json!({ "lines": journal::lines() }))) };
+    // Lines have whole seconds.
+    let Some(since) = since.map(|since| since.max(0.0) as u64) else {
+        return Ok(Json(json!({ "lines": journal::lines() })));
+    };
     let lines = match http.file_tasks.run(move || journal::lines_since(since)).await? {
         Some(lines) => lines?,
         // Without a saved log, only the lines in memory are available.
@@ -159,7 +165,7 @@ async fn log(
 /// The time from which log lines are requested, as a Unix time in seconds.
 #[derive(Debug, Deserialize)]
 struct LogQuery {
-    since: Option<u64>,
+    since: Option<f64>,
 }
 
 async fn presets(State(http): State<Arc<Http>>) -> Json<Value> {
@@ -175,12 +181,12 @@ async fn scenes(State(http): State<Arc<Http>>) -> Json<Value> {
 async fn change_scene(
     State(http): State<Arc<Http>>,
     Path(name): Path<String>,
-    action: Result<Json<Action>, JsonRejection>,
+    action: Result<Json<Object<Action>>, JsonRejection>,
 ) -> Result<StatusCode, Refusal> {
     let scenes = http.api.scenes();
     let known = scenes.iter().map(|scene| (scene.as_str(), scene.as_str()));
     let name = exact_name("scene", &name, known).map_err(|error| Refusal::not_found(error.to_string()))?.to_owned();
-    let event = match action?.0 {
+    let event = match action?.0.0 {
         Action::Delete(true) => ControlEvent::Set(Param::SceneDelete, parameter::Value::Text(name)),
         Action::Delete(false) => return Err(Refusal::bad_request("delete: expected true")),
         Action::Rename(to) => {
@@ -235,9 +241,9 @@ async fn list_pieces(State(http): State<Arc<Http>>) -> Json<PieceList> {
 
 async fn render(
     State(http): State<Arc<Http>>,
-    request: Result<Json<PieceRequest>, JsonRejection>,
+    request: Result<Json<Object<PieceRequest>>, JsonRejection>,
 ) -> Result<Response, Refusal> {
-    let Json(request) = request?;
+    let Json(Object(request)) = request?;
     let (presets, _) = http.api.presets();
     request.check(presets.iter().map(PresetInfo::id_and_name)).map_err(Refusal::bad_request)?;
     let pieces = Arc::clone(&http.pieces);
@@ -246,15 +252,26 @@ async fn render(
     Ok((StatusCode::ACCEPTED, location, Json(piece)).into_response())
 }
 
-fn no_piece(id: u64) -> Refusal {
+fn no_piece(id: impl Display) -> Refusal {
     Refusal::not_found(format!("there is no piece {id}"))
 }
 
-async fn piece(State(http): State<Arc<Http>>, Path(id): Path<u64>) -> Result<Json<pieces::Piece>, Refusal> {
+/// Reads the id of a piece from the path of a request.
+fn piece_id(id: &str) -> Result<u64, Refusal> {
+    id.parse().map_err(|_| no_piece(quoted(id)))
+}
+
+async fn piece(State(http): State<Arc<Http>>, Path(id): Path<String>) -> Result<Json<pieces::Piece>, Refusal> {
+    let id = piece_id(&id)?;
     http.pieces.get(id).map(Json).ok_or_else(|| no_piece(id))
 }
 
-async fn piece_file(State(http): State<Arc<Http>>, Path(id): Path<u64>, request: Request) -> Result<Response, Refusal> {
+async fn piece_file(
+    State(http): State<Arc<Http>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let id = piece_id(&id)?;
     let missing = || Refusal::not_found(format!("piece {id} does not exist or is not ready"));
     let pieces = Arc::clone(&http.pieces);
     let path = http.file_tasks.run(move || pieces.file(id)).await?.ok_or_else(missing)?;
@@ -270,10 +287,11 @@ struct PieceAction {
 
 async fn change_piece(
     State(http): State<Arc<Http>>,
-    Path(id): Path<u64>,
-    action: Result<Json<PieceAction>, JsonRejection>,
+    Path(id): Path<String>,
+    action: Result<Json<Object<PieceAction>>, JsonRejection>,
 ) -> Result<StatusCode, Refusal> {
-    if !action?.0.delete {
+    let id = piece_id(&id)?;
+    if !action?.0.0.delete {
         return Err(Refusal::bad_request("delete: expected true"));
     }
     let pieces = Arc::clone(&http.pieces);

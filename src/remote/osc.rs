@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `/melos/<id> value` | sets a parameter; the value may be i, h, f, d, s, S, c, T, F, N (off) or I (on), or an array of one of these, and is coerced |
 //! | `/melos/next/bar/<id> value` | sets a parameter, or fires a trigger, at the exact frame of the next bar line; the newest value for each parameter wins, and all subscribers, including the sender, are notified when it takes effect |
-//! | `/melos/emotion calm 0.8` | same as `/melos/emotion/calm 0.8` |
+//! | `/melos/emotion calm 0.8` | same as `/melos/emotion/calm 0.8`; several names and weights can follow each other |
 //! | `/melos/<id>` | without arguments: fires a trigger, or returns a parameter's value or a stream's newest message |
 //! | `/melos/<trigger> 1`, `/melos/<trigger> 0` | a button: fires the trigger when it is pressed, but not again while 1 is repeated; a client that never sends 0 fires it with every 1 |
 //! | `/melos/subscribe [port]` | sends the full state, then all changes and streams, to the sender (or to that port on its host) |
@@ -25,8 +25,10 @@
 //! counted and applied at once. A message, bundle or packet that is malformed, too large or too deeply nested, or that
 //! contains NaN or infinity, is counted, logged and skipped; whatever is readable in the rest of its bundle is applied.
 //! Every address accepts the same types: a number may also be text, a name may also be a number (but not in a message to
-//! a pattern), and an array is read like the values in it. A message without arguments needs no type tags. A key may
-//! include its mode: `/melos/key "A minor"` sets both.
+//! a pattern), and an array is read like the values in it. Several arguments are the words of one text, which some
+//! programs split at its spaces; a trigger ignores all but the first. A message without arguments needs no type tags. A
+//! key may include its mode: `/melos/key "A minor"` sets both. A query is answered at once with the value last published,
+//! which is up to two intervals of the output old, even in a bundle with a time tag in the future.
 //!
 //! A parameter whose address contains other addresses has a second address, for OSCQuery clients that show the first
 //! only as a folder: `/melos/tempo/value` is an alias of `/melos/tempo`.
@@ -46,7 +48,7 @@
 //!
 //! # Output
 //! Messages contain only i, f and s arguments, because some clients support nothing else. A parameter's newest value is
-//! sent at most 30 times a second, and not to the client that set it.
+//! sent at most 30 times a second, and not to the client that set it, unless it differs from what the client has sent.
 //!
 //! | stream | arguments |
 //! |---|---|
@@ -64,7 +66,7 @@
 //! | `/melos/pong` | the arguments of `/melos/ping` |
 //! | `/melos/subscription/expires` | i seconds until the subscription ends |
 //! | `/melos/trouble` | s part that has failed, s reason; the reason is empty when the part works again |
-//! | `/melos/error` | s why a request was refused |
+//! | `/melos/error` | s why a subscription, or a message from a subscribed client, was refused; at most as often as it is logged |
 //! | `/melos/health` | s state, f load, i count of each loss |
 
 mod access;
@@ -73,6 +75,7 @@ mod argument;
 mod bundle;
 pub(super) mod buttons;
 mod connection;
+pub(super) mod current_troubles;
 mod decode;
 pub(super) mod fault;
 pub(super) mod feedback;

@@ -9,13 +9,13 @@
 //! | `GET /melos?NONSENSE` | 400, an attribute unknown to the proposal |
 //! | `GET /` by a browser, which accepts HTML | 303, redirect to the page |
 //! | `GET /?HOST_INFO` | 200, name, extensions, and the OSC and WebSocket ports |
-//! | `POST /osc` | 204, or 400 with the reasons if part of the OSC packet was refused; the packet is treated as if received over UDP |
+//! | `POST /osc` | 204, or 400 with the reasons if part of the OSC packet was refused, or 202 if it has not been handled within a second; the packet is treated as if received over UDP |
 //! | WebSocket `{"COMMAND": "LISTEN", "DATA": "/melos/reverb"}` | OSC packets of this method, until `IGNORE` |
 //! | WebSocket binary | the replies to the OSC packet, which is treated as if received over UDP, except that subscribing has no effect; see [`super::osc`] |
 //!
 //! Attributes: FULL_PATH, CONTENTS, TYPE, ACCESS, VALUE, RANGE, DESCRIPTION, TAGS, UNIT, CLIPMODE. Triggers have type `I` and
 //! are write-only; streams are read-only. Messages are sent to listeners at most 30 times a second: the newest of each
-//! method, and all new notes. A client receives no echo of the values that it sets. Reading `/melos/chord` returns the
+//! method, and all new notes. A client receives no echo of a value that it sets, unless Melos has refused or changed it. Reading `/melos/chord` returns the
 //! lead chord; listeners to it receive the current chord.
 //!
 //! `access` decides which requests are allowed, and `serve` limits the number of connections. A WebSocket is closed if
@@ -41,6 +41,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -52,7 +53,7 @@ pub use access::AccessRules;
 pub use discovery::{Discovery, DiscoveryError};
 
 use super::http::PAGE;
-use super::http::reply::Refusal;
+use super::http::reply::{Refusal, json_error};
 use super::osc::Counters;
 use super::osc::fault::MAX_BYTES;
 use super::osc::sockets::companion;
@@ -128,7 +129,7 @@ impl OscQuery {
         });
         let guard = middleware::from_fn_with_state(guard_state, access::guard);
         let packets = axum::routing::post(post::post).layer(DefaultBodyLimit::max(MAX_BYTES));
-        let router = Router::new().route("/osc", packets).fallback(get(handle));
+        let router = Router::new().route("/osc", packets).fallback(get(handle)).layer(map_response(json_error));
         let router = router.with_state(Arc::clone(&shared)).merge(extra);
         let router = router.layer(DefaultBodyLimit::max(access::MAX_BODY as usize)).layer(guard);
         let (slots, troubles) = (serve::connection_slots(), context.troubles);
@@ -288,7 +289,8 @@ impl Probe {
     /// If something in the packet is refused, with the reason.
     pub fn post(&self, packet: &[u8]) -> Result<(), String> {
         let unused = SocketAddr::from(([127, 0, 0, 1], 0));
-        post::process(packet, unused, &self.0.shared).map_err(|Refusal(_, reason)| reason)
+        let (problems, _) = post::process(packet, unused, &self.0.shared).map_err(|Refusal(_, reason)| reason)?;
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
     }
 
     /// Processes a text message; returns the number of replies.

@@ -8,6 +8,7 @@ mod docs_programs;
 mod docs_snippets;
 mod examples;
 mod feedback;
+mod http;
 mod memory;
 mod osc;
 mod oscquery;

@@ -62,7 +62,7 @@ impl IntoResponse for Refusal {
 
 /// Turns an error that is not JSON into one that is: those with which axum refuses an address or a method are plain text
 /// or empty, as are those of the file server.
-pub(super) async fn json_error(response: Response) -> Response {
+pub(in crate::remote) async fn json_error(response: Response) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
     if !is_error || response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {

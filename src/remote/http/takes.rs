@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::action::Action;
 use super::api_state::{ApiState, is_file_name};
+use super::object::Object;
 use super::reply::{self, Refusal};
 use super::{Http, waveform};
 use crate::event::log::Header;
@@ -108,9 +109,9 @@ pub(super) async fn waveform(
 pub(super) async fn change(
     State(http): State<Arc<Http>>,
     Name(name): Name<String>,
-    action: Result<Json<Action>, JsonRejection>,
+    action: Result<Json<Object<Action>>, JsonRejection>,
 ) -> Result<Json<Value>, Refusal> {
-    let Json(action) = action?;
+    let Json(Object(action)) = action?;
     let (api, wanted) = (Arc::clone(&http.api), name.clone());
     let path = http.file_tasks.run(move || find(&api, &wanted)).await??;
     wait_until_complete(&http.api, &path, &name).await?;
@@ -370,7 +371,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let rename = |name: &str, to: &str| {
             let action = Action::Rename(to.to_owned());
-            runtime.block_on(change(State(Arc::clone(&http)), Name(name.to_owned()), Ok(Json(action))))
+            runtime.block_on(change(State(Arc::clone(&http)), Name(name.to_owned()), Ok(Json(Object(action)))))
         };
 
         recorder.start(NewTake { label: "calm".to_owned(), format: Format::Wav, pre_roll: 0, limit: None }).unwrap();

@@ -2,7 +2,7 @@
 
 use rosc::OscType;
 
-use crate::event::parameter::Input;
+use crate::event::parameter::{Input, Param, Value};
 
 /// Returns the value of an argument; `None` if Melos has no use for its type.
 pub(super) fn input(argument: &OscType) -> Option<Input<'_>> {
@@ -41,4 +41,29 @@ pub(super) fn name(argument: &OscType) -> Option<String> {
         OscType::Double(number) => number.to_string(),
         _ => return None,
     })
+}
+
+/// Returns pairs of a name and a number, such as the weights of emotions; `None` if the arguments are anything else.
+pub(super) fn weights(args: &[OscType]) -> Option<Vec<(&str, &OscType)>> {
+    let is_number = |argument| match input(argument) {
+        Some(Input::Number(_)) => true,
+        Some(Input::Text(text)) => text.trim().parse::<f64>().is_ok(),
+        _ => false,
+    };
+    let (pairs, rest) = args.as_chunks();
+    let pairs = pairs.iter().map(|pair| match pair {
+        [OscType::String(name), weight] if is_number(weight) => Some((name.as_str(), weight)),
+        _ => None,
+    });
+    pairs.collect::<Option<Vec<_>>>().filter(|pairs| rest.is_empty() && !pairs.is_empty())
+}
+
+/// Returns whether a value is what the argument says, neither clamped nor spelled differently.
+pub(super) fn is_exactly(argument: &OscType, param: Param, value: &Value) -> bool {
+    match (input(argument), value) {
+        (Some(Input::Number(sent)), Value::Number(value)) => sent as f32 == *value,
+        (Some(Input::Text(sent)), _) => param.to_osc(value) == Some(OscType::String(sent.to_owned())),
+        // A switch, a trigger, or a choice by its position.
+        _ => true,
+    }
 }

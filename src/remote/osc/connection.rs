@@ -51,7 +51,8 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct RequestedReplies {
     state: bool,
-    reads: BTreeSet<Param>,
+    /// Parameters, each with whether the client uses the second address.
+    reads: BTreeSet<(Param, bool)>,
     streams: BTreeSet<usize>,
     subscribers: bool,
     pong: Option<Vec<OscType>>,
@@ -89,7 +90,7 @@ impl Connection {
             return self.refuse(from, &Fault::Own, now.monotonic);
         }
         self.feedback.renew(from, now.monotonic);
-        let Decoded { requests, faults, clamped, late } = decode(datagram, now);
+        let Decoded { requests, faults, clamped, adjusted, late } = decode(datagram, now);
         if late > 0 {
             self.counters.count_lost(Loss::OscLate, late);
             self.fault_log.log_late(from, now.monotonic);
@@ -104,13 +105,18 @@ impl Connection {
         for request in requests {
             self.process(request, from, now.monotonic, datagram.len(), &mut requested);
         }
+        for param in adjusted {
+            self.feedback.set_unknown(from, param);
+        }
         self.reply(requested, from, now.monotonic, datagram.len());
     }
 
-    /// Counts and logs a fault.
+    /// Counts and logs a fault, and tells the client if it is subscribed.
     fn refuse(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
         self.counters.count_lost(Loss::OscRefused, 1);
-        self.fault_log.log_fault(from, fault, now);
+        if self.fault_log.log_fault(from, fault, now) {
+            self.feedback.send_error(from, &fault.to_string(), &self.outbox);
+        }
     }
 
     fn process(
@@ -139,7 +145,7 @@ impl Connection {
                     self.counters.count_lost(Loss::OscRefused, 1);
                 }
             }
-            Request::Read(param) => drop(requested.reads.insert(param)),
+            Request::Read { param, is_leaf } => drop(requested.reads.insert((param, is_leaf))),
             Request::ReadStream(stream) => drop(requested.streams.insert(stream)),
             Request::State => requested.state = true,
             Request::Subscribers => requested.subscribers = true,
@@ -156,8 +162,7 @@ impl Connection {
                     );
                     self.refuse(from, &Fault::Invalid(error.clone()), now);
                     let limit = self.reply_limit(from, bytes, now);
-                    let error = message::message("/melos/error", vec![OscType::String(error)]);
-                    self.outbox.reply(from, vec![error], limit, now);
+                    self.outbox.reply(from, vec![message::error(error)], limit, now);
                 } else if self.access.is_verified(to, now) {
                     self.subscribe(from, to, now);
                 } else {
@@ -191,7 +196,7 @@ impl Connection {
             }
             Err(error) => {
                 self.counters.count_lost(Loss::OscRefused, 1);
-                self.outbox.send(to, message::message("/melos/error", vec![OscType::String(error.to_string())]));
+                self.outbox.send(to, message::error(error));
             }
         }
     }
@@ -213,7 +218,8 @@ impl Connection {
         if requested.state {
             replies.extend(self.feedback.full_state());
         } else {
-            replies.extend(requested.reads.into_iter().filter_map(|param| self.feedback.read(param)));
+            let read = |(param, is_leaf)| Some(message::at_leaf(self.feedback.read(param)?, is_leaf));
+            replies.extend(requested.reads.into_iter().filter_map(read));
             replies.extend(requested.streams.into_iter().flat_map(|stream| self.feedback.query(stream)));
         }
         if requested.subscribers {

@@ -1,5 +1,7 @@
 //! Decodes datagrams into requests.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use rosc::{OscMessage, OscType};
@@ -25,7 +27,12 @@ pub enum Request {
     /// The button of a trigger was released.
     Release(Param),
     /// Return a parameter's value.
-    Read(Param),
+    Read {
+        /// The parameter.
+        param: Param,
+        /// Whether the client uses the parameter's second address, which ends in [`address::LEAF`].
+        is_leaf: bool,
+    },
     /// Return the newest message of a stream, given by its index in `message::STREAMS`.
     ReadStream(usize),
     /// Return the full state.
@@ -53,6 +60,9 @@ pub struct Decoded {
     pub faults: Vec<Fault>,
     /// Descriptions of numbers that were clamped to their parameter's range or rounded.
     pub clamped: Vec<String>,
+    /// Parameters whose value differs from the argument, or was not sent to the parameter's own address; the client cannot
+    /// know it until it is told.
+    pub adjusted: BTreeSet<Param>,
     /// Number of bundles that arrived late.
     pub late: u64,
 }
@@ -108,6 +118,8 @@ impl Decoded {
         let due = if let When::At(instant) = when { Some(instant) } else { None };
         let address = address::resolve_leaf(&message.addr);
         let request = match address.strip_prefix("/melos/").unwrap_or_default() {
+            // What a Melos that subscribes to another one is told. To answer it could go on without end.
+            "error" => return Ok(()),
             "state" => Request::State,
             "subscribe" => Request::Subscribe(port(message)?),
             "unsubscribe" => Request::Unsubscribe(port(message)?),
@@ -153,21 +165,58 @@ impl Decoded {
         }
         let param = address.strip_prefix("/melos/").and_then(Param::from_id);
         let param = param.ok_or_else(|| Fault::Unknown(shown(&message.addr)))?;
-        if let [OscType::String(text), ..] = message.args.as_slice()
-            && let Some(settings) = key_and_mode(param, text)
+        if param == Param::Emotion
+            && let Some(weights) = argument::weights(&message.args)
         {
-            self.requests.extend(settings.map(|(param, value)| set(param, value, due)));
-            return Ok(());
+            return self.read_weights(&weights, due);
         }
         if param == Param::Chord && message.args.len() > 1 {
             let expected = "expected one chord; a chord and a key are what Melos sends to subscribers";
             return Err(Fault::Invalid(format!("{}: {expected}", message.addr)));
         }
+        let mut argument = single(param, &message.args)?;
+        if let Some(OscType::String(text)) = argument.as_deref()
+            && let Some(settings) = key_and_mode(param, text)
+        {
+            self.adjusted.extend(settings.iter().map(|(param, _)| *param));
+            self.requests.extend(settings.map(|(param, value)| set(param, value, due)));
+            return Ok(());
+        }
         // Only here, and not for patterns, is a number a name: `/melos/* 1` is meant for parameters that are numbers.
-        let first = message.args.first().filter(|_| matches!(param.spec().kind, Kind::Text { .. }));
-        let name = first.and_then(argument::name).map(OscType::String);
-        let args = name.as_ref().map_or(message.args.as_slice(), std::slice::from_ref);
-        self.requests.push(request(param, args, due, &mut self.clamped)?);
+        if matches!(param.spec().kind, Kind::Text { .. })
+            && let Some(name) = argument.as_deref().and_then(argument::name)
+        {
+            argument = Some(Cow::Owned(OscType::String(name)));
+        }
+        let is_leaf = address.len() < message.addr.len();
+        let request = match argument {
+            None if param.spec().kind != Kind::Trigger => Request::Read { param, is_leaf },
+            argument => self.request(param, argument.as_deref(), due)?,
+        };
+        self.requests.push(request);
+        Ok(())
+    }
+
+    /// Adds requests for the weights of several emotions, or none if one of them is invalid.
+    fn read_weights(&mut self, weights: &[(&str, &OscType)], due: Option<Instant>) -> Result<(), Fault> {
+        let first = self.requests.len();
+        for (name, weight) in weights {
+            let emotion = Emotion::from_name(name).ok_or_else(|| {
+                let known = Emotion::ALL.map(Emotion::name).join(", ");
+                Fault::Invalid(format!("/melos/emotion: there is no emotion {}; choose from {known}", quoted(name)))
+            });
+            let param = emotion.map(Param::emotion_weight);
+            match param.and_then(|param| Ok((param, self.request(param, Some(weight), due)?))) {
+                Ok((param, request)) => {
+                    self.adjusted.insert(param);
+                    self.requests.push(request);
+                }
+                Err(fault) => {
+                    self.requests.truncate(first);
+                    return Err(fault);
+                }
+            }
+        }
         Ok(())
     }
 
@@ -175,18 +224,59 @@ impl Decoded {
     fn read_pattern(&mut self, message: &OscMessage, pattern: &str, due: Option<Instant>) -> Result<(), Fault> {
         let mut accepted = false;
         let mut fault = Fault::Unknown(shown(&message.addr));
+        let clamped = self.clamped.len();
         let candidates = TABLE.iter().filter(|spec| spec.kind != Kind::Trigger);
         for spec in candidates.filter(|spec| address::matches(pattern, &format!("/melos/{}", spec.id))) {
-            // A pattern covers parameters with different ranges, so clamping is expected and not reported.
-            match request(spec.param, &message.args, due, &mut Vec::new()) {
+            let param = spec.param;
+            let request = match single(param, &message.args) {
+                Ok(None) => Ok(Request::Read { param, is_leaf: false }),
+                Ok(argument) => self.request(param, argument.as_deref(), due),
+                Err(invalid) => Err(invalid),
+            };
+            match request {
                 Ok(request) => {
+                    if !message.args.is_empty() {
+                        self.adjusted.insert(param);
+                    }
                     self.requests.push(request);
                     accepted = true;
                 }
                 Err(invalid) => fault = invalid,
             }
         }
+        // A pattern covers parameters with different ranges, so clamping is expected and not reported.
+        self.clamped.truncate(clamped);
         if accepted { Ok(()) } else { Err(fault) }
+    }
+
+    /// Returns the request that sets one parameter; without an argument, it fires a trigger.
+    fn request(&mut self, param: Param, argument: Option<&OscType>, due: Option<Instant>) -> Result<Request, Fault> {
+        let invalid = |error: String| Fault::Invalid(format!("/melos/{error}"));
+        let Some(argument) = argument else { return Ok(set(param, Value::Trigger, due)) };
+        let input = match argument::input(argument) {
+            Some(Input::Text(text)) => param.input_from_text(text),
+            Some(input) => input,
+            None => {
+                let id = param.spec().id;
+                return Err(invalid(format!("{id}: an argument of this type is not supported; send a number or text")));
+            }
+        };
+        let value = match param.fit_within(input) {
+            Ok(value) => value,
+            Err(out_of_range) => {
+                let nearest = param.fit(input).map_err(|error| invalid(error.to_string()))?;
+                let is_in_range = matches!(input, Input::Number(number) if param.spec().kind.contains(number as f32));
+                let how = if is_in_range { "rounded" } else { "clamped" };
+                self.clamped.push(format!("/melos/{out_of_range}; {how}"));
+                self.adjusted.insert(param);
+                nearest
+            }
+        };
+        let Some(value) = value else { return Ok(Request::Release(param)) };
+        if !argument::is_exactly(argument, param, &value) {
+            self.adjusted.insert(param);
+        }
+        Ok(set(param, value, due))
     }
 }
 
@@ -196,7 +286,7 @@ fn at_next_bar(request: Request) -> Result<Request, Fault> {
         Request::Control(ControlEvent::Set(param, value), due) => {
             Ok(Request::Control(ControlEvent::NextBar(param, value), due))
         }
-        Request::Read(param) => Err(Fault::Invalid(format!(
+        Request::Read { param, .. } => Err(Fault::Invalid(format!(
             "/melos/{NEXT_BAR}{}: expected a value to set at the next bar",
             param.spec().id
         ))),
@@ -208,43 +298,21 @@ const fn set(param: Param, value: Value, due: Option<Instant>) -> Request {
     Request::Control(ControlEvent::Set(param, value), due)
 }
 
-/// Returns the request for one parameter.
-fn request(param: Param, args: &[OscType], due: Option<Instant>, clamped: &mut Vec<String>) -> Result<Request, Fault> {
-    let invalid = |error: String| Fault::Invalid(format!("/melos/{error}"));
-    let (param, argument) = match args {
-        [] if param.spec().kind == Kind::Trigger => return Ok(set(param, Value::Trigger, due)),
-        [] => return Ok(Request::Read(param)),
-        [OscType::String(name), weight, ..] if param == Param::Emotion => {
-            let emotion = Emotion::from_name(name).ok_or_else(|| {
-                invalid(format!(
-                    "emotion: there is no emotion {}; choose from {}",
-                    quoted(name),
-                    Emotion::ALL.map(Emotion::name).join(", ")
-                ))
+/// Returns the argument of a message that sets one value; `None` if it has none. Several arguments are the words of one
+/// text, because some programs, such as Max and Pure Data, split a text at its spaces.
+fn single(param: Param, args: &[OscType]) -> Result<Option<Cow<'_, OscType>>, Fault> {
+    match args {
+        [] => Ok(None),
+        [only] => Ok(Some(Cow::Borrowed(only))),
+        // Whatever else a button sends, it is meant to fire.
+        [first, ..] if param.spec().kind == Kind::Trigger => Ok(Some(Cow::Borrowed(first))),
+        words => {
+            let words = words.iter().map(argument::name).collect::<Option<Vec<_>>>().ok_or_else(|| {
+                Fault::Invalid(format!("/melos/{}: expected one value, got {}", param.spec().id, args.len()))
             })?;
-            (Param::emotion_weight(emotion), weight)
+            Ok(Some(Cow::Owned(OscType::String(words.join(" ")))))
         }
-        [first, ..] => (param, first),
-    };
-    let input = match argument::input(argument) {
-        Some(Input::Text(text)) => param.input_from_text(text),
-        Some(input) => input,
-        None => {
-            let id = param.spec().id;
-            return Err(invalid(format!("{id}: an argument of this type is not supported; send a number or text")));
-        }
-    };
-    let value = match param.fit_within(input) {
-        Ok(value) => value,
-        Err(out_of_range) => {
-            let nearest = param.fit(input).map_err(|error| invalid(error.to_string()))?;
-            let is_in_range = matches!(input, Input::Number(number) if param.spec().kind.contains(number as f32));
-            let how = if is_in_range { "rounded" } else { "clamped" };
-            clamped.push(format!("/melos/{out_of_range}; {how}"));
-            nearest
-        }
-    };
-    Ok(value.map_or(Request::Release(param), |value| set(param, value, due)))
+    }
 }
 
 /// Reads the old and the new name of a scene.
@@ -282,7 +350,8 @@ fn play_note(message: &OscMessage, due: Option<Instant>) -> Result<Request, Faul
 /// Reads the parameter whose control is to be learned or forgotten.
 fn learn_target(message: &OscMessage) -> Result<Param, Fault> {
     let expected = || Fault::Invalid(format!("{}: expected a parameter, such as \"valence\"", message.addr));
-    let name = message.args.first().and_then(argument::name).ok_or_else(expected)?;
+    let [name] = message.args.as_slice() else { return Err(expected()) };
+    let name = argument::name(name).ok_or_else(expected)?;
     let id = address::resolve_leaf(name.trim());
     let unknown = || {
         let quoted = quoted(&name);
@@ -292,9 +361,10 @@ fn learn_target(message: &OscMessage) -> Result<Param, Fault> {
 }
 
 fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
-    let Some(argument) = message.args.first() else { return Ok(None) };
-    match argument::whole_number(argument).and_then(|number| u16::try_from(number).ok()) {
-        Some(port @ 1..) => Ok(Some(port)),
+    let port = |argument| u16::try_from(argument::whole_number(argument)?).ok();
+    match message.args.as_slice() {
+        [] => Ok(None),
+        [argument] if let Some(port @ 1..) = port(argument) => Ok(Some(port)),
         _ => Err(Fault::Invalid(format!("{}: expected a port from 1 to 65535", message.addr))),
     }
 }
@@ -302,7 +372,8 @@ fn port(message: &OscMessage) -> Result<Option<u16>, Fault> {
 /// Reads the token that a client returns to verify its address.
 fn token(message: &OscMessage) -> Result<String, Fault> {
     let expected = || format!("{0}: expected the token from the {0} message that Melos sent", message.addr);
-    let token = message.args.first().and_then(argument::name).ok_or_else(|| Fault::Invalid(expected()))?;
+    let [token] = message.args.as_slice() else { return Err(Fault::Invalid(expected())) };
+    let token = argument::name(token).ok_or_else(|| Fault::Invalid(expected()))?;
     Ok(token.trim().to_owned())
 }
 

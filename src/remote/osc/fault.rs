@@ -46,6 +46,9 @@ pub enum Fault {
     /// Sent by Melos to itself, perhaps through a forged source address.
     #[error("it was sent from Melos's own address")]
     Own,
+    /// A request that only UDP clients need.
+    #[error("subscriptions are for clients over UDP; over a WebSocket, send LISTEN instead")]
+    OnlyUdp,
     /// Scheduled further ahead than `time::MAX_AHEAD`.
     #[error("the time tag is {0} s in the future; is the sender's clock right?")]
     TooFarAhead(u64),
@@ -60,6 +63,7 @@ impl Fault {
             Self::Invalid(message) => message.split(':').next().unwrap_or_default().to_owned(),
             Self::Unknown(_) => "unknown".to_owned(),
             Self::NotFinite(_) => "not finite".to_owned(),
+            Self::OnlyUdp => "only UDP".to_owned(),
             _ => "not OSC".to_owned(),
         }
     }
@@ -97,10 +101,13 @@ impl Counters {
 pub(in crate::remote) struct FaultLog(LogLimiter);
 
 impl FaultLog {
-    pub(in crate::remote) fn log_fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) {
-        if let Some(suppressed) = self.0.admit(&fault.log_group(), &fault.to_string(), now) {
+    /// Logs a fault, at a limited rate; returns whether it did, and so whether the client should be told too.
+    pub(in crate::remote) fn log_fault(&mut self, from: SocketAddr, fault: &Fault, now: Instant) -> bool {
+        let admitted = self.0.admit(&fault.log_group(), &fault.to_string(), now);
+        if let Some(suppressed) = admitted {
             tracing::warn!(%from, "OSC message ignored: {fault}; repeats are only counted{}", suppressed_suffix(suppressed));
         }
+        admitted.is_some()
     }
 
     pub(in crate::remote) fn log_clamped(&mut self, from: SocketAddr, message: &str, now: Instant) {

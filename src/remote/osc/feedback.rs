@@ -7,10 +7,11 @@ use rosc::{OscMessage, OscType};
 use thiserror::Error;
 
 use super::access::{Access, Purpose};
+use super::current_troubles::CurrentTroubles;
 use super::message;
 use super::outbox::Outbox;
+use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
-use crate::event::{Notice, Part};
 
 /// Minimum interval between two messages of a parameter or a paced stream, which allows at most 30 a second.
 pub(in crate::remote) const INTERVAL: Duration = Duration::from_micros(33_400);
@@ -51,8 +52,7 @@ pub(super) enum TooManySubscribers {
 pub(super) struct Feedback {
     values: Vec<Value>,
     chord: Option<OscMessage>,
-    /// The message about each optional part that has failed.
-    troubles: Vec<(Part, OscMessage)>,
+    troubles: CurrentTroubles,
     /// The streams, in the order of [`message::STREAMS`].
     streams: [Stream; message::STREAMS.len()],
     subscribers: Vec<Subscriber>,
@@ -113,7 +113,7 @@ impl Feedback {
         Self {
             values: TABLE.iter().map(|spec| spec.param.default_value()).collect(),
             chord: None,
-            troubles: Vec::new(),
+            troubles: CurrentTroubles::default(),
             streams: Default::default(),
             subscribers: Vec::new(),
             restored: Vec::new(),
@@ -255,6 +255,21 @@ impl Feedback {
         }
     }
 
+    /// Records that a client does not know the value of a parameter, because Melos does not report it as the client has sent
+    /// it; the client gets the value once feedback resumes.
+    pub(super) fn set_unknown(&mut self, from: SocketAddr, param: Param) {
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.belongs_to(from)) {
+            subscriber.known[param as usize] = None;
+        }
+    }
+
+    /// Tells a client why something that it has sent was refused, if it is subscribed.
+    pub(super) fn send_error(&self, client: SocketAddr, reason: &str, out: &Outbox) {
+        for subscriber in self.subscribers.iter().filter(|subscriber| subscriber.belongs_to(client)) {
+            out.send(subscriber.subscription.to, message::error(reason));
+        }
+    }
+
     /// Returns a message with a parameter's value; `None` for triggers.
     pub(super) fn read(&self, param: Param) -> Option<OscMessage> {
         message::value(param, &self.values[param as usize])
@@ -263,14 +278,9 @@ impl Feedback {
     /// Returns the reply to a query of a stream: its newest message, or a message for each current trouble.
     pub(super) fn query(&self, stream: usize) -> Vec<OscMessage> {
         match message::STREAMS[stream] {
-            message::TROUBLE if self.troubles.is_empty() => vec![message::no_trouble()],
-            message::TROUBLE => self.current_troubles().collect(),
+            message::TROUBLE => self.troubles.query(),
             _ => self.streams[stream].newest.clone().into_iter().collect(),
         }
-    }
-
-    fn current_troubles(&self) -> impl Iterator<Item = OscMessage> {
-        self.troubles.iter().map(|(_, message)| message.clone())
     }
 
     /// Returns the messages of the full state.
@@ -283,7 +293,7 @@ impl Feedback {
     fn current_state(&self) -> impl Iterator<Item = OscMessage> {
         let states = message::STREAMS.iter().zip(&self.streams).filter(|(address, _)| is_paced(address));
         let states = states.filter_map(|(_, stream)| stream.newest.clone());
-        self.chord.clone().into_iter().chain(states).chain(self.current_troubles())
+        self.chord.clone().into_iter().chain(states).chain(self.troubles.messages())
     }
 
     /// Processes a notice. Values, levels, moods and health are sent with [`Feedback::tick`], everything else at once.
@@ -292,6 +302,7 @@ impl Feedback {
         let stream = message::stream(&notice);
         match notice {
             Notice::Value(param, value) => self.values[param as usize] = value,
+            Notice::Refused { client, reason } => self.send_error(client, &reason, out),
             Notice::Learned { to: Some(to), param, block } => {
                 out.send(to, message::learned(param, block));
             }
@@ -300,8 +311,7 @@ impl Feedback {
                 self.send_all(stream.as_ref(), out);
             }
             Notice::Trouble { part, reason } => {
-                self.troubles.retain(|(other, _)| *other != part);
-                self.troubles.extend(stream.clone().filter(|_| !reason.is_empty()).map(|message| (part, message)));
+                self.troubles.update(part, &reason);
                 self.send_all(stream.as_ref(), out);
             }
             _ => {

@@ -1,7 +1,10 @@
 //! Converts values and notices to OSC messages with only i, f and s arguments.
 
+use std::fmt::Display;
+
 use rosc::{OscMessage, OscType};
 
+use super::address::LEAF;
 use crate::event::Notice;
 use crate::event::notice::{Health, Meters, OUTLOOK_CHORDS, Revisions};
 use crate::event::parameter::{Param, Value};
@@ -21,7 +24,7 @@ pub(in crate::remote) const STREAMS: [&str; 8] = [
 ];
 
 /// The stream that reports when an optional part fails, and when it works again.
-pub(super) const TROUBLE: &str = "/melos/trouble";
+pub(in crate::remote) const TROUBLE: &str = "/melos/trouble";
 
 pub(super) fn message(address: &str, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.to_owned(), args }
@@ -37,9 +40,21 @@ pub(super) fn value(param: Param, value: &Value) -> Option<OscMessage> {
     Some(message(&format!("/melos/{}", param.spec().id), vec![param.to_osc(value)?]))
 }
 
-/// Returns the message that says that every optional part works.
-pub(super) fn no_trouble() -> OscMessage {
-    message(TROUBLE, vec![OscType::String(String::new()); 2])
+/// Returns a message with the second address of its method if the client uses that.
+pub(in crate::remote) fn at_leaf(mut message: OscMessage, is_leaf: bool) -> OscMessage {
+    message.addr.push_str(if is_leaf { LEAF } else { "" });
+    message
+}
+
+/// Returns a message that says why something from the client was refused.
+pub(in crate::remote) fn error(reason: impl Display) -> OscMessage {
+    message("/melos/error", vec![OscType::String(reason.to_string())])
+}
+
+/// Returns the message that says why a part has failed, or without a reason that it works again; without a part, that
+/// every part works.
+pub(super) fn trouble(part: &str, reason: &str) -> OscMessage {
+    message(TROUBLE, [part, reason].map(|text| OscType::String(text.to_owned())).to_vec())
 }
 
 /// Returns a message with the result of MIDI learn: the parameter's id, and the block, which is empty if nothing was
@@ -52,7 +67,7 @@ pub(super) fn learned(param: Param, block: String) -> OscMessage {
 pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
     let one_based = |index: u64| OscType::Int(i32::try_from(index + 1).unwrap_or(i32::MAX));
     Some(match notice {
-        Notice::Value(..) => return None,
+        Notice::Value(..) | Notice::Refused { .. } => return None,
         Notice::Learned { param, block, .. } => learned(*param, block.clone()),
         Notice::Beat { beat, bar, tempo } => {
             message("/melos/beat", vec![one_based(u64::from(*beat)), one_based(*bar), OscType::Float(*tempo)])
@@ -77,9 +92,7 @@ pub(in crate::remote) fn stream(notice: &Notice) -> Option<OscMessage> {
         Notice::Outlook(key, chords) => message("/melos/outlook", outlook_arguments(*key, chords)),
         Notice::Revisions(revisions) => message("/melos/revisions", revisions_arguments(*revisions)),
         Notice::Mood(mood) => message("/melos/mood", mood_arguments(mood)),
-        Notice::Trouble { part, reason } => {
-            message(TROUBLE, vec![OscType::String(part.to_string()), OscType::String(reason.clone())])
-        }
+        Notice::Trouble { part, reason } => trouble(&part.to_string(), reason),
         Notice::Health(health) => message("/melos/health", health_arguments(health)),
     })
 }

@@ -178,7 +178,9 @@ pub(super) async fn guard(
     let mut response = match access.refusal(&request, endpoints) {
         None => {
             let response = timeout(RESPONSE_TIMEOUT, next.run(request)).await;
-            let mut response = response.unwrap_or_else(|_| StatusCode::SERVICE_UNAVAILABLE.into_response());
+            let mut response = response.unwrap_or_else(|_| {
+                (StatusCode::SERVICE_UNAVAILABLE, "Melos could not answer in time; try again.\n").into_response()
+            });
             // Only an authorized client may learn the key.
             let cookie = access.password.as_ref().and_then(Password::set_cookie);
             response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
@@ -233,8 +235,14 @@ impl IntoResponse for Refusal {
                 (StatusCode::UNAUTHORIZED, challenge, "Melos requires a password; any user name will do.\n")
                     .into_response()
             }
-            Self::Large => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
-            Self::Malformed => StatusCode::BAD_REQUEST.into_response(),
+            Self::Large => {
+                let text = format!("The body is larger than {} kB.\n", MAX_BODY / 1024);
+                (StatusCode::PAYLOAD_TOO_LARGE, text).into_response()
+            }
+            Self::Malformed => {
+                let text = "The request needs a valid Host header; neither Host nor Origin may be repeated.\n";
+                (StatusCode::BAD_REQUEST, text).into_response()
+            }
         }
     }
 }

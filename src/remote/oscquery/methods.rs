@@ -3,9 +3,13 @@
 use crate::event::health::Loss;
 use crate::event::notice::BANDS;
 use crate::event::parameter::TABLE;
+use crate::remote::osc::message;
 
 /// The stream of notes. Listeners receive every note, not only the newest.
 pub(super) const NOTE: &str = "/melos/note";
+
+/// The stream of troubles. Listeners first receive the current ones, then every change.
+pub(super) const TROUBLE: &str = message::TROUBLE;
 
 /// A read-only method: one of the streams of [`crate::remote::osc`].
 pub(super) struct Stream {
@@ -137,7 +141,7 @@ pub(super) const STREAMS: [Stream; 13] = [
         description: "Change counters of GET /presets, /scenes, /midi, /takes and /render",
     },
     Stream {
-        path: "/melos/trouble",
+        path: TROUBLE,
         types: "ss",
         ranges: &[],
         units: &[],

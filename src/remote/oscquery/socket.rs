@@ -1,5 +1,6 @@
 //! A WebSocket client: LISTEN and IGNORE as JSON text, OSC packets as binary in both directions.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Shared;
-use super::methods::{METHODS, stream_method};
+use super::methods::stream_method;
 use super::slots::Slot;
 use super::value_cache::ListenSet;
 use crate::event::health::Loss;
@@ -19,7 +20,7 @@ use crate::event::{ControlEvent, Incoming, Source};
 use crate::remote::osc::buttons::Buttons;
 use crate::remote::osc::fault::{FaultLog, MAX_BYTES};
 use crate::remote::osc::feedback::INTERVAL;
-use crate::remote::osc::{Decoded, Now, Request, decode, message};
+use crate::remote::osc::{Decoded, Fault, Now, Request, decode, message};
 
 /// Time after which a client that reads nothing is disconnected. Little accumulates in the meantime, because only the
 /// newest value of each method and the latest notes are kept.
@@ -67,7 +68,7 @@ pub(super) async fn serve(mut socket: WebSocket, client: SocketAddr, slot: Slot,
                 }
                 Some(Err(_)) | None => return,
             },
-            now = tick.tick() => encoded(session.listening.take_due(&session.shared.cache(), now.into_std())),
+            now = tick.tick() => encoded(session.take_due(now.into_std())),
             _ = ping_timer.tick() => {
                 if last_message.elapsed() > 2 * PING_INTERVAL {
                     return;
@@ -102,17 +103,24 @@ pub(super) struct Session {
     listening: ListenSet,
     buttons: Buttons,
     fault_log: FaultLog,
+    /// Number of refusals of which the client has been told if they concern it.
+    known_refusals: u64,
 }
 
 impl Session {
     pub(super) fn new(client: SocketAddr, shared: Arc<Shared>) -> Self {
-        Self {
-            client,
-            shared,
-            listening: ListenSet::default(),
-            buttons: Buttons::default(),
-            fault_log: FaultLog::default(),
-        }
+        let (listening, buttons, fault_log) = Default::default();
+        let known_refusals = shared.cache().refusals_since(0, client).1;
+        Self { client, shared, listening, buttons, fault_log, known_refusals }
+    }
+
+    /// Returns the messages to send now: changes to which the client listens, and why its events were refused.
+    fn take_due(&mut self, now: Instant) -> Vec<OscMessage> {
+        let cache = self.shared.cache();
+        let (mut messages, refused) = cache.refusals_since(self.known_refusals, self.client);
+        self.known_refusals = refused;
+        messages.extend(self.listening.take_due(&cache, now));
+        messages
     }
 
     /// Processes a message; returns the replies.
@@ -143,13 +151,16 @@ impl Session {
 
     fn packet(&mut self, packet: &[u8]) -> Vec<OscMessage> {
         let now = Now::read();
-        let Decoded { requests, faults, clamped, late } = decode(packet, now);
+        let Decoded { requests, faults, clamped, adjusted, late } = decode(packet, now);
         let counters = &self.shared.counters;
         counters.count_received();
         counters.count_lost(Loss::OscRefused, faults.len() as u64);
         counters.count_lost(Loss::OscLate, late);
+        let mut messages = Vec::new();
         for fault in &faults {
-            self.fault_log.log_fault(self.client, fault, now.monotonic);
+            if self.fault_log.log_fault(self.client, fault, now.monotonic) {
+                messages.push(message::error(fault));
+            }
         }
         for message in &clamped {
             self.fault_log.log_clamped(self.client, message, now.monotonic);
@@ -158,9 +169,14 @@ impl Session {
         for request in requests {
             self.process(request, now.monotonic, &mut replies);
         }
+        for param in adjusted {
+            self.listening.set_unknown(param);
+        }
         let cache = self.shared.cache();
-        let mut messages: Vec<_> =
-            (0..METHODS).filter(|method| replies.methods[*method]).filter_map(|method| cache.message(method)).collect();
+        let read =
+            |(method, is_leaf)| cache.query(method).into_iter().map(move |message| message::at_leaf(message, is_leaf));
+        messages.extend(replies.methods.into_iter().flat_map(read));
+        messages.extend(replies.refused.then(|| message::error(Fault::OnlyUdp)));
         messages.extend(replies.pong.map(|args| OscMessage { addr: "/melos/pong".to_owned(), args }));
         messages
     }
@@ -178,30 +194,28 @@ impl Session {
                     self.shared.counters.count_lost(Loss::OscRefused, 1);
                 }
             }
-            Request::Read(param) => replies.methods[param as usize] = true,
+            Request::Read { param, is_leaf } => drop(replies.methods.insert((param as usize, is_leaf))),
             Request::ReadStream(stream) => {
-                if let Some(method) = stream_method(message::STREAMS[stream]) {
-                    replies.methods[method] = true;
-                }
+                replies.methods.extend(stream_method(message::STREAMS[stream]).map(|method| (method, false)));
             }
-            Request::State => replies.methods[..TABLE.len()].fill(true),
+            Request::State => replies.methods.extend((0..TABLE.len()).map(|method| (method, false))),
             Request::Ping(arguments) => replies.pong = Some(arguments),
             // The result is sent to listeners to `/melos/learn`.
             Request::Learn(request) => self.shared.inbox.learn(request, None),
-            // Only for UDP; a WebSocket uses LISTEN and IGNORE instead.
-            Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Subscribers | Request::Confirm(_) => {}
+            Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Subscribers | Request::Confirm(_) => {
+                self.shared.counters.count_lost(Loss::OscRefused, 1);
+                replies.refused |= self.fault_log.log_fault(self.client, &Fault::OnlyUdp, now);
+            }
         }
     }
 }
 
-/// The replies to one packet; each method is sent once, however often the packet requests it.
+/// The replies to one packet; each is sent once, however often the packet requests it.
+#[derive(Default)]
 struct Replies {
-    methods: [bool; METHODS],
+    /// Methods, each with whether the client uses the second address.
+    methods: BTreeSet<(usize, bool)>,
     pong: Option<Vec<OscType>>,
-}
-
-impl Default for Replies {
-    fn default() -> Self {
-        Self { methods: [false; METHODS], pong: None }
-    }
+    /// Whether to say that the packet contains a request that only UDP clients need.
+    refused: bool,
 }

@@ -1,15 +1,17 @@
 //! The latest arguments of every method, and which of them each listener has received.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use rosc::{OscMessage, OscType};
 
-use super::methods::{METHODS, NOTE, path_of, stream_method};
+use super::methods::{METHODS, NOTE, TROUBLE, path_of, stream_method};
 use crate::event::Notice;
 use crate::event::parameter::{Param, TABLE, Value};
+use crate::remote::osc::current_troubles::CurrentTroubles;
 use crate::remote::osc::feedback::ECHO_GUARD;
-use crate::remote::osc::{LEAF, message};
+use crate::remote::osc::message;
 
 /// The readable values.
 #[derive(Debug, Clone)]
@@ -29,12 +31,20 @@ pub(super) struct ValueCache {
     versions: Vec<u64>,
     /// The current chord, sent to listeners; the readable value is the lead chord.
     current_chord: Option<Vec<OscType>>,
-    /// The latest notes, oldest first; several are kept because the notes of a chord arrive together.
-    notes: VecDeque<Vec<OscType>>,
+    /// The latest messages, oldest first, of the streams of which listeners receive every message, by method; the notes of a
+    /// chord, for example, arrive together.
+    latest: BTreeMap<usize, VecDeque<OscMessage>>,
+    troubles: CurrentTroubles,
+    /// The latest refusals, oldest first: the client, and why its event was refused.
+    refusals: VecDeque<(SocketAddr, String)>,
+    /// Number of refusals so far.
+    refused: u64,
 }
 
-/// Maximum number of notes sent to a listener at once.
-const MAX_NOTES: usize = 64;
+/// The streams of which listeners receive every message, not only the newest.
+const COMPLETE_STREAMS: [&str; 2] = [NOTE, TROUBLE];
+/// Maximum number of messages of such a stream, or of refusals, that are kept for clients.
+const MAX_LATEST: usize = 64;
 
 impl ValueCache {
     /// Creates a cache with all parameters at their defaults, and no messages in the streams.
@@ -42,7 +52,12 @@ impl ValueCache {
         let defaults = TABLE.iter().map(|spec| arguments(spec.param, &spec.param.default_value()));
         let streams = std::iter::repeat_n(None, METHODS - TABLE.len());
         let values = Values { arguments: defaults.chain(streams).collect(), choices: BTreeMap::new() };
-        Self { values, versions: vec![1; METHODS], current_chord: None, notes: VecDeque::new() }
+        let latest = COMPLETE_STREAMS.iter().filter_map(|path| Some((stream_method(path)?, VecDeque::new()))).collect();
+        let troubles = CurrentTroubles::default();
+        let (current_chord, refusals, refused) = (None, VecDeque::new(), 0);
+        let mut cache = Self { values, versions: vec![1; METHODS], current_chord, latest, troubles, refusals, refused };
+        cache.set_trouble();
+        cache
     }
 
     /// Returns the readable values.
@@ -62,22 +77,35 @@ impl ValueCache {
                 self.values.arguments[*param as usize] = arguments(*param, value);
             }
             Notice::Value(param, value) => self.set(*param as usize, arguments(*param, value)),
+            Notice::Refused { client, reason } => {
+                push_bounded(&mut self.refusals, (*client, reason.clone()));
+                self.refused += 1;
+            }
             Notice::Chord(chord, _) => {
                 self.current_chord = Some(vec![OscType::String(chord.to_string())]);
                 self.versions[Param::Chord as usize] += 1;
             }
             _ => {
-                let Some(OscMessage { addr, args }) = message::stream(notice) else { return };
-                let Some(method) = stream_method(&addr) else { return };
-                if addr == NOTE {
-                    if self.notes.len() == MAX_NOTES {
-                        self.notes.pop_front();
-                    }
-                    self.notes.push_back(args.clone());
+                let Some(message) = message::stream(notice) else { return };
+                let Some(method) = stream_method(&message.addr) else { return };
+                if let Some(latest) = self.latest.get_mut(&method) {
+                    push_bounded(latest, message.clone());
                 }
-                self.values.arguments[method] = Some(args);
+                self.values.arguments[method] = Some(message.args);
                 self.versions[method] += 1;
+                if let Notice::Trouble { part, reason } = notice {
+                    self.troubles.update(*part, reason);
+                    self.set_trouble();
+                }
             }
+        }
+    }
+
+    /// Makes the readable value of the troubles one of the current ones.
+    fn set_trouble(&mut self) {
+        let current = self.troubles.query().pop();
+        if let Some((method, OscMessage { args, .. })) = stream_method(TROUBLE).zip(current) {
+            self.values.arguments[method] = Some(args);
         }
     }
 
@@ -98,16 +126,47 @@ impl ValueCache {
         }
     }
 
-    /// Returns the newest `count` notes, or as many as are kept, oldest first.
-    fn newest_notes(&self, count: u64) -> impl Iterator<Item = OscMessage> {
-        let skipped = self.notes.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
-        self.notes.iter().skip(skipped).map(|args| OscMessage { addr: NOTE.to_owned(), args: args.clone() })
+    /// Returns what to send to a listener that has received the messages of a method up to a version, 0 if it has just
+    /// started to listen.
+    fn messages_since(&self, method: usize, version: u64) -> Vec<OscMessage> {
+        if version == 0 && stream_method(TROUBLE) == Some(method) {
+            return self.troubles.messages().collect();
+        }
+        let Some(latest) = self.latest.get(&method) else {
+            return self.listener_message(method).into_iter().collect();
+        };
+        let missed = usize::try_from(self.versions[method] - version).unwrap_or(usize::MAX);
+        latest.iter().skip(latest.len().saturating_sub(missed)).cloned().collect()
+    }
+
+    /// Returns why events of a client were refused after the first `known` refusals, and the number of refusals so far.
+    pub(super) fn refusals_since(&self, known: u64, client: SocketAddr) -> (Vec<OscMessage>, u64) {
+        let new = usize::try_from(self.refused - known).unwrap_or(usize::MAX);
+        let new = self.refusals.iter().skip(self.refusals.len().saturating_sub(new));
+        let own = new.filter(|(refused, _)| *refused == client).map(|(_, reason)| message::error(reason));
+        (own.collect(), self.refused)
+    }
+
+    /// Returns the reply to a query: a method's latest message, if any, or a message for each current trouble.
+    pub(super) fn query(&self, method: usize) -> Vec<OscMessage> {
+        if stream_method(TROUBLE) == Some(method) {
+            return self.troubles.query();
+        }
+        self.message(method).into_iter().collect()
     }
 
     /// Returns a method's latest message, if any.
-    pub(super) fn message(&self, method: usize) -> Option<OscMessage> {
+    fn message(&self, method: usize) -> Option<OscMessage> {
         Some(OscMessage { addr: path_of(method), args: self.values.arguments[method].clone()? })
     }
+}
+
+/// Adds to the latest [`MAX_LATEST`] items.
+fn push_bounded<T>(latest: &mut VecDeque<T>, item: T) {
+    if latest.len() == MAX_LATEST {
+        latest.pop_front();
+    }
+    latest.push_back(item);
 }
 
 /// Converts a value to the type that the tree declares for its parameter; returns `None` for a trigger.
@@ -126,17 +185,19 @@ pub(super) struct ListenSet {
 struct ListenState {
     /// The version last sent.
     version: u64,
-    /// The last value that the client itself has set, which is not echoed.
+    /// The last value that the client itself has set, which is not echoed; empty if Melos does not report it as the client
+    /// has sent it.
     own: Option<Vec<OscType>>,
     /// When feedback resumes.
     quiet_until: Option<Instant>,
 }
 
 impl ListenSet {
-    /// Starts listening to a method. A parameter's current value is sent first; a stream starts with its next message,
-    /// since an old beat is useless.
+    /// Starts listening to a method. A parameter's current value or the current troubles are sent first; any other stream
+    /// starts with its next message, since an old beat is useless.
     pub(super) fn listen(&mut self, method: usize, is_leaf: bool, cache: &ValueCache) {
-        let version = if method < TABLE.len() { 0 } else { cache.versions[method] };
+        let is_state = method < TABLE.len() || stream_method(TROUBLE) == Some(method);
+        let version = if is_state { 0 } else { cache.versions[method] };
         self.methods.insert((method, is_leaf), ListenState { version, ..ListenState::default() });
     }
 
@@ -160,25 +221,31 @@ impl ListenSet {
         }
     }
 
+    /// Records that the client does not know the value of a parameter that it has just set, because Melos does not report it
+    /// as the client has sent it.
+    pub(super) fn set_unknown(&mut self, param: Param) {
+        for is_leaf in [false, true] {
+            if let Some(state) = self.methods.get_mut(&(param as usize, is_leaf)) {
+                state.own = Some(Vec::new());
+            }
+        }
+    }
+
     /// Returns the messages to send to the client now, and marks them as sent.
     pub(super) fn take_due(&mut self, cache: &ValueCache, now: Instant) -> Vec<OscMessage> {
         let mut messages = Vec::new();
         for ((method, is_leaf), state) in &mut self.methods {
             let quiet = state.quiet_until.is_some_and(|until| until > now);
-            if quiet || state.version == cache.versions[*method] {
+            let (version, newest) = (state.version, cache.versions[*method]);
+            if quiet || version == newest && state.own.is_none() {
                 continue;
             }
-            let missed = cache.versions[*method] - std::mem::replace(&mut state.version, cache.versions[*method]);
-            if stream_method(NOTE) == Some(*method) {
-                messages.extend(cache.newest_notes(missed));
-                continue;
-            }
+            state.version = newest;
+            // The value that the client has set may have been refused or replaced.
             let own = state.own.take();
             if own.is_none() || own != cache.values.arguments[*method] {
-                messages.extend(cache.listener_message(*method).map(|mut message| {
-                    message.addr.push_str(if *is_leaf { LEAF } else { "" });
-                    message
-                }));
+                let due = cache.messages_since(*method, version);
+                messages.extend(due.into_iter().map(|message| message::at_leaf(message, *is_leaf)));
             }
         }
         messages
@@ -188,6 +255,7 @@ impl ListenSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Part;
 
     fn number(value: f32) -> Notice {
         Notice::Value(Param::Reverb, Value::Number(value))
@@ -226,6 +294,74 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_told_if_its_value_was_refused_or_changed() {
+        let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
+        let key = Param::Key;
+        listening.listen(key as usize, false, &cache);
+        let text = |text: &str| vec![OscType::String(text.to_owned())];
+        assert_eq!(sent(&mut listening, &cache, now), [text("C")]);
+        listening.record_own_change(key, &Value::Choice(6), now);
+        assert_eq!(sent(&mut listening, &cache, now), [] as [Vec<OscType>; 0]);
+        assert_eq!(sent(&mut listening, &cache, now + ECHO_GUARD), [text("C")], "the value was refused");
+        assert_eq!(sent(&mut listening, &cache, now + ECHO_GUARD), [] as [Vec<OscType>; 0]);
+        listening.record_own_change(key, &Value::Choice(6), now);
+        listening.set_unknown(key);
+        cache.update(&Notice::Value(key, Value::Choice(6)));
+        assert_eq!(sent(&mut listening, &cache, now + ECHO_GUARD), [text("F#")], "the client has sent Gb");
+        // A value that changes nothing, such as 5 for a valence that is already 1.
+        listening.record_own_change(key, &Value::Choice(6), now);
+        listening.set_unknown(key);
+        assert_eq!(sent(&mut listening, &cache, now + ECHO_GUARD), [text("F#")]);
+    }
+
+    #[test]
+    fn every_current_trouble_is_reported() {
+        let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
+        let trouble = stream_method(TROUBLE).unwrap();
+        let pair = |part: &str, reason: &str| [part, reason].map(|text| OscType::String(text.to_owned())).to_vec();
+        let read = |cache: &ValueCache| {
+            let replies = cache.query(trouble).into_iter().map(|message| message.args).collect::<Vec<_>>();
+            assert_eq!(cache.values().arguments[trouble].as_ref(), replies.last());
+            replies
+        };
+        assert_eq!(read(&cache), [pair("", "")]);
+        listening.listen(trouble, false, &cache);
+        assert_eq!(sent(&mut listening, &cache, now), [] as [Vec<OscType>; 0]);
+        let mut update = |part, reason: &str| {
+            cache.update(&Notice::Trouble { part, reason: reason.to_owned() });
+            read(&cache)
+        };
+        let (state, log) = (pair("state", "the disk is full"), pair("log", "it cannot be written"));
+        assert_eq!(update(Part::State, "the disk is full"), [state.clone()]);
+        assert_eq!(update(Part::Log, "it cannot be written"), [state.clone(), log.clone()]);
+        assert_eq!(update(Part::Log, ""), [state.clone()], "the other trouble remains");
+        assert_eq!(sent(&mut listening, &cache, now), [state.clone(), log, pair("log", "")]);
+        listening.listen(trouble, false, &cache);
+        assert_eq!(sent(&mut listening, &cache, now), [state]);
+        cache.update(&Notice::Trouble { part: Part::State, reason: String::new() });
+        assert_eq!(read(&cache), [pair("", "")]);
+    }
+
+    #[test]
+    fn each_client_is_told_of_its_own_refusals() {
+        let mut cache = ValueCache::new();
+        let [one, other] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut refuse = |client, count: usize| {
+            (0..count).for_each(|n| cache.update(&Notice::Refused { client, reason: n.to_string() }));
+            cache.refused
+        };
+        let before = refuse(one, 1);
+        refuse(other, 1);
+        refuse(one, 2);
+        let (messages, known) = cache.refusals_since(before, one);
+        assert_eq!(messages, [message::error("0"), message::error("1")]);
+        assert_eq!(cache.refusals_since(known, one), (Vec::new(), known));
+        assert_eq!(cache.refusals_since(before, other).0, [message::error("0")]);
+        (0..100).for_each(|n| cache.update(&Notice::Refused { client: one, reason: n.to_string() }));
+        assert_eq!(cache.refusals_since(known, one).0.len(), MAX_LATEST);
+    }
+
+    #[test]
     fn only_new_onsets_are_sent() {
         let (mut cache, mut listening, now) = (ValueCache::new(), ListenSet::default(), Instant::now());
         let onset = Notice::Onset { strength: 0.5 };
@@ -248,7 +384,7 @@ mod tests {
         let pitches: Vec<_> = sent(&mut listening, &cache, now).into_iter().map(|args| args[0].clone()).collect();
         assert_eq!(pitches, [60, 61, 62].map(OscType::Int));
         (0..100).for_each(|step| cache.update(&note(step)));
-        assert_eq!(sent(&mut listening, &cache, now).len(), MAX_NOTES);
+        assert_eq!(sent(&mut listening, &cache, now).len(), MAX_LATEST);
     }
 
     #[test]

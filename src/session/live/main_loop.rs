@@ -169,11 +169,16 @@ impl MainLoop {
     /// Handles an external event.
     fn handle(&mut self, incoming: Incoming) {
         let Incoming { event, source, .. } = incoming;
-        let Some(event) = self.show.with_exact_name(event) else {
-            return self.show.reports.count_refused(source);
-        };
+        self.show.reports.begin_event(source);
+        let valid = self.handle_event(event);
+        self.show.reports.end_event(valid);
+    }
+
+    /// Handles an event; returns whether it was valid.
+    fn handle_event(&mut self, event: ControlEvent) -> bool {
+        let Some(event) = self.show.with_exact_name(event) else { return false };
         if self.scheduler.is_repeat(&event) {
-            return;
+            return true;
         }
         let tempo_source = self.show.tempo_source();
         if tempo_source.is_external() && matches!(event, ControlEvent::Set(Param::Tempo, _)) {
@@ -183,9 +188,7 @@ impl MainLoop {
                 &format!("{name} controls the tempo; to set it yourself, run `melos set tempo/source pinned`"),
             );
         }
-        if !self.show.perform(&event) {
-            self.show.reports.count_refused(source);
-        }
+        self.show.perform(&event)
     }
 
     /// Handles MIDI learn requests and collects events from devices.

@@ -240,6 +240,22 @@ fn listeners_receive_what_they_requested_but_not_their_own_values() {
 }
 
 #[test]
+fn a_client_is_told_why_its_messages_are_refused() {
+    let rig = Rig::new();
+    let mut client = rig.connect();
+    let error = |text: &str| ("/melos/error".to_owned(), vec![OscType::String(text.to_owned())]);
+    client.send("/melos/reverp", vec![OscType::Float(0.5)]);
+    assert_eq!(client.receive(), error("there is no parameter /melos/reverp"));
+    client.send("/melos/subscribe", vec![]);
+    let only_udp = "subscriptions are for clients over UDP; over a WebSocket, send LISTEN instead";
+    assert_eq!(client.receive(), error(only_udp));
+    client.send("/melos/reverb/value", vec![]);
+    assert_eq!(client.receive(), error("there is no parameter /melos/reverb/value"));
+    client.send("/melos/tempo/value", vec![]);
+    assert_eq!(client.receive().0, "/melos/tempo/value");
+}
+
+#[test]
 fn invalid_input_changes_nothing() {
     let rig = Rig::new();
     let mut client = rig.connect();

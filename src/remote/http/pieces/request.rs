@@ -35,7 +35,7 @@ pub(in crate::remote::http) struct PieceRequest {
     /// Instead of emotions: a preset, including its journey.
     #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<String>,
-    /// Instead of emotions: a take to render again, bit for bit.
+    /// Instead of emotions: a take to render again, bit for bit if it has its harmony.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::remote::http) take: Option<String>,
     /// Length in seconds; not allowed with a take, which has its own length.
@@ -44,6 +44,7 @@ pub(in crate::remote::http) struct PieceRequest {
     /// The parameter `temperature`.
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
+    /// The parameter `seed`; neither it nor the temperature is allowed with a take.
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u32>,
     /// Whether bass, pad and upper voice play along.
@@ -109,8 +110,15 @@ impl PieceRequest {
         if sources.into_iter().filter(|given| *given).count() != 1 {
             return Err("expected exactly one of emotion, preset and take".to_owned());
         }
+        let given = [
+            ("seconds", self.seconds.is_some()),
+            ("seed", self.seed.is_some()),
+            ("temperature", self.temperature.is_some()),
+        ];
+        if let Some((key, _)) = given.into_iter().find(|(_, given)| self.take.is_some() && *given) {
+            return Err(format!("{key}: not allowed with a take, which is rendered as it was played"));
+        }
         match (self.seconds, self.take.is_some()) {
-            (Some(_), true) => return Err("seconds: not allowed with a take, which has its own length".to_owned()),
             (None, false) => return Err("seconds: expected a length from 10 to 1800".to_owned()),
             (Some(seconds), false) if !SECONDS.contains(&seconds) => {
                 return Err(format!("seconds: {} is out of range (10 to 1800)", short_number(seconds)));
@@ -165,8 +173,7 @@ impl PieceRequest {
         self.preset.iter().for_each(|preset| add("preset", preset.clone()));
         self.seconds.iter().for_each(|seconds| add("seconds", seconds.to_string()));
         self.temperature.iter().for_each(|temperature| add("temperature", temperature.to_string()));
-        // A take's control log contains the seed.
-        self.seed.iter().filter(|_| self.take.is_none()).for_each(|seed| add("seed", seed.to_string()));
+        self.seed.iter().for_each(|seed| add("seed", seed.to_string()));
         arguments.extend((!self.harmony).then(|| "--no-harmony".into()));
         arguments
     }
@@ -272,7 +279,9 @@ mod tests {
                 r#"{"preset": "nope", "seconds": 60}"#,
                 "preset: there is no preset \"nope\"; choose one of storm, --version",
             ),
-            (r#"{"take": "x.wav", "seconds": 60}"#, "its own length"),
+            (r#"{"take": "x.wav", "seconds": 60}"#, "seconds: not allowed with a take"),
+            (r#"{"take": "x.wav", "seed": 7}"#, "seed: not allowed with a take"),
+            (r#"{"take": "x.wav", "temperature": 0.5}"#, "temperature: not allowed with a take"),
             (r#"{"emotion": "calm", "seconds": 60, "colour": "red"}"#, "colour"),
             (r#"{"emotion": "calm", "seconds": 60, "format": "mp3"}"#, "mp3"),
         ] {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use rosc::{OscBundle, OscPacket, OscTime, encoder};
 
 use super::super::access::VALIDITY;
+use super::super::feedback::ECHO_GUARD;
 use super::*;
 use crate::event::parameter::TABLE;
 use crate::music::theory::{Chord, Key};
@@ -285,4 +286,57 @@ fn a_client_that_returns_what_it_receives_changes_nothing() {
     rig.now.monotonic += Duration::from_secs(1);
     rig.send(LOCAL, &message("/melos/tempo", &[OscType::Float(73.5)]));
     assert_eq!(rig.events(), [ControlEvent::Set(Param::Tempo, Value::Number(73.5))]);
+}
+
+#[test]
+fn subscribers_are_told_why_their_messages_are_refused() {
+    let mut rig = Rig::new();
+    let invalid = message("/melos/valence", &[OscType::String("high".to_owned())]);
+    assert_eq!(rig.send(LOCAL, &invalid), [], "a client that is not subscribed may not listen");
+    rig.query(LOCAL, "/melos/subscribe");
+    let error = |reason: &str| (LOCAL, message::error(reason));
+    let unknown = rig.send(LOCAL, &message("/melos/valenc", &[OscType::Float(0.5)]));
+    assert_eq!(unknown, [error("there is no parameter /melos/valenc")]);
+    assert_eq!(rig.send(LOCAL, &message("/melos/valenc", &[OscType::Float(0.5)])), [], "repeats are only counted");
+    let refused = |client| Notice::Refused { client, reason: "there is no preset \"strom\"".to_owned() };
+    rig.connection.process_notice(refused(LOCAL));
+    rig.connection.process_notice(refused(REMOTE));
+    assert_eq!(rig.replies(), [error("there is no preset \"strom\"")]);
+    // Another Melos may subscribe to this one.
+    let before = rig.refused();
+    assert_eq!(rig.send(LOCAL, &message("/melos/error", &[OscType::String("no such preset".to_owned())])), []);
+    assert_eq!(rig.refused(), before);
+}
+
+#[test]
+fn a_client_is_told_the_value_that_is_not_what_it_has_sent() {
+    let mut rig = Rig::new();
+    rig.query(LOCAL, "/melos/subscribe");
+    let mut set = |address: &str, argument, stored: &[(Param, Value)]| {
+        assert_eq!(rig.send(LOCAL, &message(address, &[argument])), []);
+        for (param, value) in stored {
+            rig.connection.process_notice(Notice::Value(*param, value.clone()));
+        }
+        rig.now.monotonic += ECHO_GUARD;
+        rig.connection.tick(rig.now.monotonic);
+        rig.replies().into_iter().map(|(_, message)| (message.addr, message.args[0].clone())).collect::<Vec<_>>()
+    };
+    let text = |text: &str| OscType::String(text.to_owned());
+    assert_eq!(set("/melos/valence", OscType::Float(0.5), &[(Param::Valence, Value::Number(0.5))]), []);
+    let clamped = set("/melos/valence", OscType::Float(5.0), &[(Param::Valence, Value::Number(1.0))]);
+    assert_eq!(clamped, [("/melos/valence".to_owned(), OscType::Float(1.0))]);
+    let spelled = set("/melos/key", text("Gb"), &[(Param::Key, Value::Choice(6))]);
+    assert_eq!(spelled, [("/melos/key".to_owned(), text("F#"))]);
+    let minor = [(Param::Key, Value::Choice(2)), (Param::Mode, Value::Choice(2))];
+    let both = set("/melos/key", text("D minor"), &minor);
+    assert_eq!(both, [("/melos/key".to_owned(), text("D")), ("/melos/mode".to_owned(), text("minor"))]);
+}
+
+#[test]
+fn a_query_is_answered_under_its_own_address() {
+    let mut rig = Rig::new();
+    for address in ["/melos/tempo", "/melos/tempo/value"] {
+        let replies = rig.query(LOCAL, address);
+        assert_eq!(replies.iter().map(|(_, message)| message.addr.as_str()).collect::<Vec<_>>(), [address]);
+    }
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::Receiver;
 use super::super::fault::Counters;
 use super::super::outbox::Datagram;
 use super::*;
+use crate::event::Part;
 use crate::music::theory::{Chord, Key, Mode};
 
 fn client(port: u16) -> SocketAddr {
@@ -156,7 +157,7 @@ fn every_stream_can_be_read_once_it_has_a_message() {
     let (trouble, others) =
         message::STREAMS.iter().enumerate().partition::<Vec<_>, _>(|(_, name)| **name == message::TROUBLE);
     assert!(others.iter().all(|(stream, _)| rig.feedback.query(*stream).is_empty()));
-    assert_eq!(rig.feedback.query(trouble[0].0), [message::no_trouble()]);
+    assert_eq!(rig.feedback.query(trouble[0].0), [message::trouble("", "")]);
     let health = crate::event::notice::Health { state: "playing".to_owned(), load: 0.5, losses: [0; Loss::ALL.len()] };
     for notice in [
         Notice::Beat { beat: 0, bar: 0, tempo: 90.0 },

@@ -42,12 +42,12 @@ impl Agenda {
             let key = (frame, self.arrived);
             self.arrived += 1;
             if incoming.due.is_some() {
-                let has_room = self.make_room(incoming.source, key);
+                let has_room = self.make_room(&incoming.source, key);
                 refused += u64::from(has_room != Room::Free);
                 if has_room == Room::None {
                     continue;
                 }
-                self.scheduled_by.entry(address(incoming.source)).or_default().insert(key);
+                self.scheduled_by.entry(address(&incoming.source)).or_default().insert(key);
                 self.scheduled += 1;
             }
             self.queue.insert(key, incoming);
@@ -57,7 +57,7 @@ impl Agenda {
     }
 
     /// Makes room for a scheduled event, if necessary by dropping the latest event of the same address.
-    fn make_room(&mut self, source: Source, key: Key) -> Room {
+    fn make_room(&mut self, source: &Source, key: Key) -> Room {
         let by_client = self.scheduled_by.get_mut(&address(source));
         let own = by_client.as_ref().map_or(0, |own| own.len());
         if self.scheduled < MAX_SCHEDULED && own < MAX_PER_CLIENT {
@@ -85,7 +85,7 @@ impl Agenda {
         let (key, incoming) = entry.remove_entry();
         if incoming.due.is_some() {
             self.scheduled -= 1;
-            let address = address(incoming.source);
+            let address = address(&incoming.source);
             if let Some(own) = self.scheduled_by.get_mut(&address) {
                 own.remove(&key);
                 if own.is_empty() {
@@ -109,11 +109,8 @@ enum Room {
 }
 
 /// Returns the address under which an event is counted, without the port, which a client may change with each message.
-fn address(source: Source) -> Option<IpAddr> {
-    match source {
-        Source::Osc(from) => Some(from.ip()),
-        Source::Midi | Source::Other => None,
-    }
+fn address(source: &Source) -> Option<IpAddr> {
+    source.client().map(|client| client.ip())
 }
 
 #[cfg(test)]
@@ -155,7 +152,7 @@ mod tests {
             for _ in 0..8 {
                 for _ in 0..512 {
                     let event = ControlEvent::Set(Param::Valence, Value::Number(1.0));
-                    assert!(inbox.push(Incoming { event, due, source }));
+                    assert!(inbox.push(Incoming { event, due, source: source.clone() }));
                 }
                 refused += agenda.collect(&inbox, 1000, |_| 144_000_000);
             }
@@ -177,7 +174,7 @@ mod tests {
         assert_eq!(flood(&mut agenda, "10.0.0.5:1"), 4096);
         for source in [Source::Osc("10.0.0.1:1".parse().unwrap()), Source::Midi, Source::Other] {
             let event = ControlEvent::Set(Param::Panic, Value::Trigger);
-            inbox.push(Incoming { event, due: None, source });
+            inbox.push(Incoming { event, due: None, source: source.clone() });
             assert_eq!(agenda.collect(&inbox, 1000, |_| 0), 0);
             assert_eq!(agenda.pop_due(1000).map(|incoming| incoming.source), Some(source));
         }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use super::midi_learn::MidiLearn;
-use super::tempo_leaders::{Absence, TempoLeaders};
+use super::tempo_leaders::{self, Absence, TempoLeaders};
 use super::timeline::Timeline;
 use crate::conductor::Conductor;
 use crate::event::parameter::{Param, TempoSource, Value};
@@ -36,6 +36,8 @@ pub(in crate::session::live) struct Devices {
     /// The tempo source last logged.
     tempo_source: TempoSource,
     absence: Absence,
+    /// The latest tempo of the external source, in beats per minute.
+    external_bpm: Option<f64>,
     mappings: LiveMappings,
     learn: MidiLearn,
     /// Whether the devices found at startup have been logged.
@@ -58,8 +60,9 @@ impl Devices {
         let host = config.midi.host;
         let midi = open_midi(host, output, inbox)?;
         let tempo_leaders = TempoLeaders::open(config.link, inbox.wake())?;
-        let (absence, learn) = (Absence::default(), MidiLearn::default());
-        let devices = Self { midi, host, tempo_leaders, tempo_source, absence, mappings, learn, logged: false };
+        let (absence, external_bpm, learn) = (Absence::default(), None, MidiLearn::default());
+        let devices =
+            Self { midi, host, tempo_leaders, tempo_source, absence, external_bpm, mappings, learn, logged: false };
         devices.open_feedback();
         Ok(devices)
     }
@@ -78,8 +81,14 @@ impl Devices {
         }
         let is_clock_event = |event: &ControlEvent| matches!(event, ControlEvent::Tempo(_) | ControlEvent::Beat { .. });
         out.retain(|event| source == TempoSource::Clock || !is_clock_event(event));
+        let led = self.tempo_leaders.poll(source, timeline);
+        for event in out.iter().chain(&led) {
+            if let ControlEvent::Tempo(bpm) = event {
+                self.external_bpm = Some(*bpm);
+            }
+        }
         let midi = out.into_iter().map(|event| (event, Source::Midi));
-        midi.chain(self.tempo_leaders.poll(source, timeline).into_iter().map(|event| (event, Source::Other))).collect()
+        midi.chain(led.into_iter().map(|event| (event, Source::Other))).collect()
     }
 
     /// Processes MIDI learn requests, given the current parameter values; returns the replies.
@@ -97,6 +106,7 @@ impl Devices {
         if std::mem::replace(&mut self.tempo_source, source) == source {
             return false;
         }
+        self.external_bpm = None;
         match source {
             TempoSource::Mood => tracing::info!("the mood controls the tempo"),
             TempoSource::Pinned => {
@@ -116,14 +126,18 @@ impl Devices {
         true
     }
 
-    /// Returns why the tempo source cannot set the tempo, once this has lasted for a while.
+    /// Returns why the tempo source cannot set the tempo, or only within limits, once this has lasted for a while.
     pub(super) fn tempo_absence(&mut self, source: TempoSource) -> Option<&'static str> {
         let now = Instant::now();
         let reason = match source {
             TempoSource::Mood | TempoSource::Pinned => None,
-            TempoSource::Clock if self.mappings.has_active_clock(now) => None,
-            TempoSource::Clock => Some("no MIDI clock received; the current tempo is kept"),
-            TempoSource::Link | TempoSource::Jack => self.tempo_leaders.absence(source),
+            TempoSource::Clock if !self.mappings.has_active_clock(now) => {
+                Some("no MIDI clock received; the current tempo is kept")
+            }
+            TempoSource::Clock => self.external_bpm.and_then(tempo_leaders::excess),
+            TempoSource::Link | TempoSource::Jack => {
+                self.tempo_leaders.absence(source).or_else(|| self.external_bpm.and_then(tempo_leaders::excess))
+            }
         };
         self.absence.update(source, reason, now)
     }

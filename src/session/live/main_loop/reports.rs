@@ -30,6 +30,8 @@ pub(in crate::session::live) struct Reports {
     watchdog: Box<dyn FnMut(u64) + Send>,
     /// Limits the rate of warnings.
     limiter: LogLimiter,
+    /// The source of the current event.
+    source: Source,
     last_report: Instant,
 }
 
@@ -40,8 +42,9 @@ impl Reports {
         state: StateFile,
         watchdog: impl FnMut(u64) + Send + 'static,
     ) -> Self {
-        let (lists, limiter) = (Lists::default(), LogLimiter::default());
-        Self { publisher, api, lists, state, watchdog: Box::new(watchdog), limiter, last_report: Instant::now() }
+        let (lists, limiter, source) = (Lists::default(), LogLimiter::default(), Source::Other);
+        let (watchdog, last_report) = (Box::new(watchdog), Instant::now());
+        Self { publisher, api, lists, state, watchdog, limiter, source, last_report }
     }
 
     pub(super) fn publisher(&self) -> &Publisher {
@@ -57,17 +60,29 @@ impl Reports {
         self.publisher.publish(notice);
     }
 
-    /// Logs why something cannot be done, rate-limited by kind.
-    pub(super) fn warn(&mut self, kind: &str, problem: &str) {
-        if let Some(suppressed) = self.limiter.admit(kind, problem, Instant::now()) {
-            tracing::warn!("{problem}{}", suppressed_suffix(suppressed));
+    /// Begins an event; until it ends, warnings are also reported to the OSC client that sent it.
+    pub(super) fn begin_event(&mut self, source: Source) {
+        self.source = source;
+    }
+
+    /// Ends the current event, which was `valid` or was refused. A client stops waiting once all of its events have ended.
+    pub(super) fn end_event(&mut self, valid: bool) {
+        let source = std::mem::replace(&mut self.source, Source::Other);
+        if !valid && source.client().is_some() {
+            self.publisher.count_refused(1);
         }
     }
 
-    /// Counts a refused event if it arrived over OSC.
-    pub(super) fn count_refused(&self, source: Source) {
-        if matches!(source, Source::Osc(_)) {
-            self.publisher.count_refused(1);
+    /// Logs why something cannot be done, rate-limited by kind, and reports it to the client that sent the current event.
+    pub(super) fn warn(&mut self, kind: &str, problem: &str) {
+        if let Source::Request(_, refusals) = &self.source {
+            refusals.report(problem.to_owned());
+        }
+        if let Some(suppressed) = self.limiter.admit(kind, problem, Instant::now()) {
+            tracing::warn!("{problem}{}", suppressed_suffix(suppressed));
+            if let Source::Osc(client) = self.source {
+                self.publisher.publish(Notice::Refused { client, reason: problem.to_owned() });
+            }
         }
     }
 

@@ -71,6 +71,16 @@ impl TempoLeaders {
     }
 }
 
+/// Returns why a tempo cannot be followed; `None` if it can.
+pub(super) fn excess(bpm: f64) -> Option<&'static str> {
+    // Jitter at a limit is not worth a report.
+    match bpm.round() {
+        ..40.0 => Some("the tempo source is slower than 40 bpm; Melos plays at 40 bpm, its slowest tempo"),
+        201.0.. => Some("the tempo source is faster than 200 bpm; Melos plays at 200 bpm, its fastest tempo"),
+        _ => None,
+    }
+}
+
 /// Decides when to report that the tempo source is absent.
 #[derive(Debug, Default)]
 pub(super) struct Absence(Option<(TempoSource, Instant)>);
@@ -111,6 +121,19 @@ fn join_link(_: bool, _: &Wake) -> Option<TempoLeader> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::parameter::{Input, Param, Value};
+
+    #[test]
+    fn a_tempo_outside_the_range_is_reported() {
+        for (bpm, hint) in [(20.0, "slower than 40"), (39.2, "slower than 40"), (200.6, "faster than 200")] {
+            assert!(excess(bpm).unwrap().contains(hint), "{bpm}");
+            assert_ne!(Param::Tempo.fit(Input::Number(bpm)), Ok(Some(Value::Number(bpm as f32))));
+        }
+        for bpm in [40.0, 200.0] {
+            assert_eq!(excess(bpm), None, "{bpm}");
+            assert_eq!(Param::Tempo.fit(Input::Number(bpm)), Ok(Some(Value::Number(bpm as f32))));
+        }
+    }
 
     #[test]
     fn only_a_lasting_absence_is_reported() {
