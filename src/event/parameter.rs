@@ -5,6 +5,7 @@
 //! trusted from then on.
 
 mod codec;
+mod duration;
 mod tempo_source;
 mod policy;
 mod value;

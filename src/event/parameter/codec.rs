@@ -4,8 +4,9 @@ use rosc::OscType;
 use serde_json::Value as Json;
 use toml::Value as Toml;
 
-use super::{Input, InputError, Kind, Param, Value};
+use super::{Input, InputError, Kind, Param, Value, duration};
 use crate::music::theory::{Key, Mode};
+use crate::units::SILENCE_DB;
 
 /// A value in the form common to all formats, in which a choice is represented by its name.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -137,29 +138,26 @@ impl Param {
     }
 }
 
-/// Units as people write them, in lower case: the parameter's unit, the unit in the text, and the factor between them.
-const UNITS: [(&str, &str, f64); 9] = [
-    ("bpm", "bpm", 1.0),
-    ("dB", "db", 1.0),
-    ("", "%", 0.01),
-    ("s", "ms", 0.001),
-    ("s", "s", 1.0),
-    ("s", "sec", 1.0),
-    ("s", "min", 60.0),
-    ("s", "m", 60.0),
-    ("s", "h", 3600.0),
-];
+/// Units as people write them, in lower case, except those of durations: the parameter's unit, the unit in the text, and the
+/// factor between them.
+const UNITS: [(&str, &str, f64); 3] = [("bpm", "bpm", 1.0), ("dB", "db", 1.0), ("", "%", 0.01)];
 
-/// Parses a number such as `-6`, `−6`, `0,5`, `120 bpm` or `50%`, and converts it to a unit.
+/// Parses a number such as `-6`, `−6`, `0,5`, `120 bpm`, `50%` or `1:30`, and converts it to a unit. A level of `-inf` or
+/// `-∞` is silence.
 fn number(text: &str, unit: &str) -> Option<f64> {
-    let text = text.trim().to_lowercase().replace('\u{2212}', "-").replace(',', ".");
-    if let Ok(number) = text.parse() {
-        return Some(number);
+    let text = text.trim().to_lowercase().replace('\u{2212}', "-").replace('∞', "inf").replace(',', ".");
+    let of_unit = UNITS.iter().filter(|(of, ..)| *of == unit).map(|(_, name, factor)| (*name, *factor));
+    let durations = duration::UNITS.into_iter().filter(|_| unit == "s");
+    let number = [("", 1.0)]
+        .into_iter()
+        .chain(of_unit)
+        .chain(durations)
+        .find_map(|(name, factor)| Some(text.strip_suffix(name)?.trim_end().parse::<f64>().ok()? * factor));
+    match number {
+        Some(f64::NEG_INFINITY) if unit == "dB" => Some(SILENCE_DB.into()),
+        None if unit == "s" => duration::seconds(&text),
+        number => number,
     }
-    let digits = text.trim_end_matches(|c: char| c.is_alphabetic() || c == '%');
-    let written = &text[digits.len()..];
-    let (_, _, factor) = UNITS.iter().find(|(of, name, _)| (*of, *name) == (unit, written))?;
-    Some(digits.trim_end().parse::<f64>().ok()? * factor)
 }
 
 /// Parses a value of the parameter `key` that names a scale too, such as `A minor`, and so sets two parameters; returns
@@ -273,13 +271,46 @@ mod tests {
             (Param::Timer, "2 min", 120.0),
             (Param::Glide, "4 s", 4.0),
             (Param::Glide, "250ms", 0.25),
+            (Param::Timer, "1:30", 90.0),
+            (Param::Timer, " 1:02:03 ", 3723.0),
+            (Param::Timer, "1 H 30 Min", 5400.0),
+            (Param::PlayFade, "0:10,5", 10.5),
+            (Param::LevelPad, "-inf", -60.0),
+            (Param::LevelMaster, "-Inf dB", -60.0),
+            (Param::LevelMaster, "\u{2212}∞", -60.0),
+            (Param::LevelMaster, "-∞dB", -60.0),
         ] {
             assert_eq!(param.input_from_text(text), Input::Number(number), "{text}");
         }
-        for (param, text) in
-            [(Param::Tempo, "120 dB"), (Param::Tempo, "50%"), (Param::Reverb, "half"), (Param::Glide, "s")]
-        {
+        for (param, text) in [
+            (Param::Tempo, "120 dB"),
+            (Param::Tempo, "50%"),
+            (Param::Reverb, "half"),
+            (Param::Glide, "s"),
+            (Param::Timer, "1:5"),
+            (Param::Timer, "1:75"),
+            (Param::Timer, "noon"),
+            (Param::Tempo, "1:30"),
+            (Param::LevelPad, "1:30"),
+            (Param::LevelPad, "-inf bpm"),
+            (Param::LevelPad, "-infinite"),
+        ] {
             assert_eq!(param.input_from_text(text), Input::Text(text));
+        }
+    }
+
+    #[test]
+    fn only_a_level_can_be_minus_infinity() {
+        let fit = |param: Param, text| param.fit_within(param.input_from_text(text));
+        for param in Param::all().filter(|param| param.spec().unit == "dB") {
+            let Kind::Number { min, .. } = param.spec().kind else { panic!("a level is a number") };
+            assert_eq!(fit(param, "-inf dB"), Ok(Some(Value::Number(min))));
+            assert!(param.fit(Input::Number(f64::NEG_INFINITY)).is_err());
+        }
+        for (param, text) in
+            [(Param::LevelPad, "inf"), (Param::LevelPad, "nan"), (Param::Valence, "-inf"), (Param::Timer, "∞")]
+        {
+            assert!(fit(param, text).unwrap_err().to_string().ends_with("is not a finite number"), "{text}");
         }
     }
 
