@@ -16,6 +16,9 @@ use crate::quote::choices;
 const CONTROLS: [&str; 9] =
     ["cc", "cc14", "nrpn", "rpn", "note", "program", "pitch_bend", "channel_pressure", "message"];
 
+/// The keys that specify how a fader or an encoder sets a number.
+const NUMBER_KEYS: [&str; 5] = ["range", "curve", "takeover", "relative", "step"];
+
 pub(super) fn mapping(file: &Path, text: &str) -> Result<Mapping, Vec<Problem>> {
     let (mut document, mut root) = Document::parse(file, text);
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -143,7 +146,7 @@ fn bindings(document: &mut Document<'_>, mut table: Table<'_>, defaults: Default
     let actions = match to {
         Some(to) => actions(document, &mut table, to).unwrap_or_default(),
         None => {
-            for key in ["range", "curve", "takeover", "relative", "step", "on", "value", "toggle"] {
+            for key in NUMBER_KEYS.into_iter().chain(["on", "value", "toggle"]) {
                 table.take(key);
             }
             Vec::new()
@@ -229,11 +232,13 @@ fn control(document: &mut Document<'_>, table: &mut Table<'_>) -> Option<Control
 /// Reads what a control does: an action for each parameter that it sets, which are two if the value is a key such as
 /// `A minor`.
 fn actions(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Option<Vec<(Param, Action)>> {
-    let relative = table.take("relative");
     let value = table.take("value");
     let toggle = table.take("toggle");
     let on = table.take("on");
     let spec = to.spec();
+    if !matches!(spec.kind, Kind::Number { .. }) || value.is_some() || toggle.is_some() || on.is_some() {
+        reject_number_keys(document, table, to);
+    }
     let edge = match &on {
         Some(field) => match field.text(document)?.as_str() {
             "press" => Edge::Press,
@@ -270,10 +275,30 @@ fn actions(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) -> Opt
             document.add(table.span(), "", format!("on = … needs value = … or toggle = true for {}", spec.id));
             None
         }
-        Kind::Number { min, max, .. } => number_action(document, table, relative, min, max),
+        Kind::Number { min, max, .. } => number_action(document, table, min, max),
         Kind::Toggle { .. } | Kind::Choice { .. } => Some(Action::Follow { scale: None, pickup: false }),
     };
     Some(vec![(to, action?)])
+}
+
+/// Reports the keys that have no meaning for a button, or for a parameter that is not a number.
+fn reject_number_keys(document: &mut Document<'_>, table: &mut Table<'_>, to: Param) {
+    let id = to.spec().id;
+    let reason = match to.spec().kind {
+        Kind::Number { .. } => "a button sets a number at once".to_owned(),
+        Kind::Choice { .. } => {
+            format!("{id} is a choice, which a fader sets by its position, or a button by value = \"…\"")
+        }
+        Kind::Toggle { .. } => {
+            format!("{id} is on or off, which a fader sets by its position, or a button by toggle = true")
+        }
+        Kind::Trigger => format!("{id} is a trigger, which has no value"),
+        Kind::Chord | Kind::Text { .. } => format!("{id} is set by a button with value = \"…\""),
+    };
+    for field in NUMBER_KEYS.into_iter().filter_map(|key| table.take(key)).collect::<Vec<_>>() {
+        let hint = format!("only a fader or an encoder that sets a number has this key; {reason}; omit the key");
+        document.add(field.span, &field.key, hint);
+    }
 }
 
 /// Reads the value of a button; returns the action that `action` makes of it for each parameter that it sets.
@@ -313,13 +338,7 @@ fn hold(
 }
 
 /// Parses a fader or an encoder that sets a number.
-fn number_action(
-    document: &mut Document<'_>,
-    table: &mut Table<'_>,
-    relative: Option<Field<'_>>,
-    min: f32,
-    max: f32,
-) -> Option<Action> {
+fn number_action(document: &mut Document<'_>, table: &mut Table<'_>, min: f32, max: f32) -> Option<Action> {
     let curves = [("linear", Curve::Linear), ("exponential", Curve::Exponential), ("decibel", Curve::Decibel)];
     let range = table.take("range");
     let curve = table.choice(document, "curve", &curves).unwrap_or_default();
@@ -336,6 +355,7 @@ fn number_action(
         document.add(span, range.as_ref().map_or("", |field| &field.key), hint);
         return None;
     }
+    let relative = table.take("relative");
     let step = table.number(document, "step", 0.0001..=1.0);
     let pickup = table.choice(document, "takeover", &[("pickup", true), ("jump", false)]).unwrap_or(true);
     let Some(field) = relative else { return Some(Action::Follow { scale: Some(scale), pickup }) };

@@ -268,6 +268,53 @@ notes = [60, 50]
 }
 
 #[test]
+fn keys_for_numbers_are_refused_for_other_parameters_and_buttons() {
+    let text = "\
+[[bind]]
+cc = 1
+to = \"emotion\"
+relative = \"binary-offset\"
+step = 0.1
+[[bind]]
+cc = 2
+to = \"hold\"
+range = [0, 1]
+[[bind]]
+note = 3
+to = \"panic\"
+curve = \"linear\"
+[[bind]]
+note = 4
+to = \"reverb\"
+value = 0.5
+takeover = \"jump\"
+[[bind]]
+note = 5
+to = \"chord\"
+value = \"Am\"
+step = 0.1
+";
+    let only = "only a fader or an encoder that sets a number has this key";
+    let choice = "emotion is a choice, which a fader sets by its position, or a button by value = \"…\"";
+    assert_eq!(
+        parse(text).unwrap_err(),
+        [
+            format!("test.toml:6: bind.relative = \"binary-offset\": {only}; {choice}; omit the key"),
+            format!("test.toml:7: bind.step = 0.1: {only}; {choice}; omit the key"),
+            format!(
+                "test.toml:11: bind.range = [0, 1]: {only}; hold is on or off, which a fader sets by its position, or a button \
+                 by toggle = true; omit the key"
+            ),
+            format!(
+                "test.toml:15: bind.curve = \"linear\": {only}; panic is a trigger, which has no value; omit the key"
+            ),
+            format!("test.toml:20: bind.takeover = \"jump\": {only}; a button sets a number at once; omit the key"),
+            format!("test.toml:25: bind.step = 0.1: {only}; chord is set by a button with value = \"…\"; omit the key"),
+        ]
+    );
+}
+
+#[test]
 fn feedback_is_enabled_per_device_or_control() {
     let text = "[device]\nport_contains = \"x\"\nfeedback = true\n[[bind]]\ncc = 1\nto = \"tone\"\n[[bind]]\ncc = 2\nto = \"tone\"\nfeedback = false\n";
     let feedback: Vec<bool> = parse(text).unwrap().bindings.iter().map(|binding| binding.feedback.is_some()).collect();
