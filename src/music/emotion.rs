@@ -1,4 +1,5 @@
 //! Emotion as a continuous state: the weights of eight emotions, with a corresponding valence and arousal.
+//! [`super::spelling`] parses the names.
 
 use std::fmt;
 
@@ -58,34 +59,6 @@ impl Emotion {
             Self::Angry => "angry",
             Self::Nostalgic => "nostalgic",
             Self::Mysterious => "mysterious",
-        }
-    }
-
-    /// Parses a name, the corresponding noun or another word for the emotion, such as `sadness` or `joyful`, ignoring case.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let is_name = |word: &str| word.eq_ignore_ascii_case(name.trim());
-        Self::ALL
-            .into_iter()
-            .find(|emotion| is_name(emotion.name()) || emotion.synonyms().iter().any(|synonym| is_name(synonym)))
-    }
-
-    /// Returns other words for the emotion, the corresponding noun first. A word for a feeling between two emotions belongs to
-    /// the one with the nearer [anchor](Self::anchor).
-    const fn synonyms(self) -> &'static [&'static str] {
-        match self {
-            Self::Happy => &["happiness", "joy", "joyful", "joyous", "cheerful", "glad", "merry", "playful", "bright"],
-            Self::Sad => {
-                &["sadness", "melancholy", "melancholic", "sorrow", "sorrowful", "gloomy", "mournful", "depressed"]
-            }
-            Self::Energetic => &["energy", "excited", "exciting", "excitement", "lively", "upbeat", "ecstatic"],
-            Self::Calm => {
-                &["calmness", "peaceful", "peace", "relaxed", "relaxing", "serene", "tranquil", "quiet", "gentle"]
-            }
-            Self::Romantic => &["romance", "love", "loving", "tender", "passionate"],
-            Self::Angry => &["anger", "furious", "fury", "rage", "aggressive", "tense", "tension"],
-            Self::Nostalgic => &["nostalgia", "wistful", "longing", "yearning", "bittersweet"],
-            Self::Mysterious => &["mystery", "dark", "eerie", "ominous", "suspenseful", "enigmatic"],
         }
     }
 
@@ -254,33 +227,5 @@ mod tests {
         );
         let mood = Mood::at(Affect { valence: f32::NAN, arousal: 7.0 });
         assert_eq!(mood.affect(), Affect { valence: 0.0, arousal: 1.0 });
-    }
-
-    #[test]
-    fn names_round_trip() {
-        for emotion in Emotion::ALL {
-            assert_eq!(Emotion::from_name(&emotion.name().to_uppercase()), Some(emotion));
-        }
-        for (name, expected) in [
-            (" Anger ", Some(Emotion::Angry)),
-            ("Calm\n", Some(Emotion::Calm)),
-            ("JOYFUL", Some(Emotion::Happy)),
-            ("melancholy", Some(Emotion::Sad)),
-            ("excited", Some(Emotion::Energetic)),
-            ("peaceful", Some(Emotion::Calm)),
-            ("tender", Some(Emotion::Romantic)),
-            ("tense", Some(Emotion::Angry)),
-            ("bittersweet", Some(Emotion::Nostalgic)),
-            ("dark", Some(Emotion::Mysterious)),
-            ("bored", None),
-            ("", None),
-        ] {
-            assert_eq!(Emotion::from_name(name), expected, "{name:?}");
-        }
-        for emotion in Emotion::ALL {
-            for synonym in emotion.synonyms() {
-                assert_eq!(Emotion::from_name(synonym), Some(emotion), "{synonym}");
-            }
-        }
     }
 }

@@ -10,15 +10,15 @@ mod token;
 use shape::Shape;
 use token::tokens;
 
-use super::key::mode;
+use super::key::{MAJOR, MINOR, MINOR_SHORT, mode};
 use super::note::{leading_notes, whole_note};
-use super::plain;
+use super::{plain, strip};
 use crate::music::theory::{Chord, Mode, Quality};
 
 impl Chord {
     /// Parses a chord symbol such as `Am7`, `F#dim` or `C/E`, in the usual spellings: `CM7`, `Cmaj7`, `CΔ`, `C-7`, `Cø`, `C°`,
-    /// `C+`, `Cmin`, `E♭maj7`, `Sol7`, `Fis-moll`. Returns `None` for anything else, and for a chord with a third or fifth that
-    /// no quality has, such as `C7b5`.
+    /// `C+`, `Cmin`, `E♭maj7`, `Sol7`, `Fis-moll`, `la mineur 7`. Returns `None` for anything else, and for a chord with a
+    /// third or fifth that no quality has, such as `C7b5`.
     #[must_use]
     pub fn parse(symbol: &str) -> Option<Self> {
         let symbol = plain(symbol);
@@ -33,12 +33,21 @@ impl Chord {
 /// Parses the suffix after the root.
 fn quality(suffix: &str) -> Option<Quality> {
     let suffix = suffix.trim_start_matches([' ', '_', ':']);
-    match mode(suffix.trim_matches(['(', ')'])) {
-        Some(Mode::Major) => Some(Quality::Major),
-        Some(Mode::Minor) => Some(Quality::Minor),
-        Some(_) => None,
-        None => Shape::read(&tokens(suffix)?, suffix.starts_with(['(', '[']))?.quality(),
+    match mode(suffix) {
+        Some(Mode::Major) => return Some(Quality::Major),
+        Some(Mode::Minor) => return Some(Quality::Minor),
+        Some(_) => return None,
+        None => {}
     }
+    // The hyphen in `a-moll 7` does not mean minor, as it does in `C-7` and `C-maj7`.
+    let joined = suffix.strip_prefix('-').filter(|rest| begins_with_word(rest));
+    let suffix = joined.unwrap_or(suffix);
+    Shape::read(&tokens(suffix)?, suffix.starts_with(['(', '[']))?.quality()
+}
+
+/// Returns whether a text begins with the name of a mode that a hyphen can join to the root.
+fn begins_with_word(text: &str) -> bool {
+    [MAJOR, MINOR, MINOR_SHORT].into_iter().flatten().any(|name| strip(text, name).is_some())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Names of modes and keys.
 
 use super::note::leading_notes;
-use super::plain;
+use super::{masculine, plain};
 use crate::music::theory::{Key, Mode};
 
 /// What a word in the name of a mode means.
@@ -14,22 +14,30 @@ enum Word {
     Scale,
 }
 
-/// The words, in lower case and without diacritics: English with abbreviations, then French, German, Spanish and Italian.
-const WORDS: [(Word, &[&str]); 11] = [
-    (
-        Word::Is(Mode::Major),
-        &["major", "maj", "ma", "ionian", "ion", "majeur", "ionien", "dur", "ionisch", "mayor", "maggiore"],
-    ),
-    (Word::Is(Mode::Minor), &["minor", "min", "mi", "mineur", "moll", "menor", "minore"]),
-    (Word::Is(Mode::Minor), &["aeolian", "eolian", "aeol", "eolien", "aolisch", "aeolisch"]),
-    (Word::Is(Mode::Dorian), &["dorian", "dor", "dorien", "dorisch"]),
-    (Word::Is(Mode::Phrygian), &["phrygian", "phryg", "phr", "phrygien", "phrygisch"]),
-    (Word::Is(Mode::Lydian), &["lydian", "lyd", "lydien", "lydisch"]),
-    (Word::Is(Mode::Mixolydian), &["mixolydian", "mixo", "mix", "mixolydien", "mixolydisch"]),
+/// Names of the major and minor modes, spelt out: English, French, German, Spanish, Italian and Portuguese.
+pub(super) const MAJOR: &[&str] = &["major", "majeur", "majeure", "dur", "mayor", "maggiore", "maior"];
+pub(super) const MINOR: &[&str] = &["minor", "mineur", "mineure", "moll", "menor", "minore"];
+/// Their abbreviations.
+pub(super) const MAJOR_SHORT: &[&str] = &["maj", "ma", "may", "magg"];
+pub(super) const MINOR_SHORT: &[&str] = &["min", "mi", "men"];
+
+/// The words, in lower case and without diacritics: English with abbreviations, then French, German, and Spanish, Italian and
+/// Portuguese, whose feminine forms [`masculine`] covers.
+const WORDS: [(Word, &[&str]); 14] = [
+    (Word::Is(Mode::Major), MAJOR),
+    (Word::Is(Mode::Major), MAJOR_SHORT),
+    (Word::Is(Mode::Major), &["ionian", "ion", "ionien", "ionisch", "jonisch", "ionico", "jonico", "ionio", "jonio"]),
+    (Word::Is(Mode::Minor), MINOR),
+    (Word::Is(Mode::Minor), MINOR_SHORT),
+    (Word::Is(Mode::Minor), &["aeolian", "eolian", "aeol", "eolien", "aolisch", "aeolisch", "eolico", "eolio"]),
+    (Word::Is(Mode::Dorian), &["dorian", "dor", "dorien", "dorisch", "dorico", "dorio"]),
+    (Word::Is(Mode::Phrygian), &["phrygian", "phryg", "phr", "phrygien", "phrygisch", "frigio"]),
+    (Word::Is(Mode::Lydian), &["lydian", "lyd", "lydien", "lydisch", "lidio"]),
+    (Word::Is(Mode::Mixolydian), &["mixolydian", "mixo", "mix", "mixolydien", "mixolydisch", "mixolidio", "misolidio"]),
     (Word::Is(Mode::HarmonicMinor), &["harmonicminor"]),
-    (Word::Harmonic, &["harmonic", "harm", "harmonique", "harmonisch"]),
-    (Word::Natural, &["natural", "naturel", "naturlich"]),
-    (Word::Scale, &["scale", "mode"]),
+    (Word::Harmonic, &["harmonic", "harm", "harmonique", "harmonisch", "harmonisches", "harmonico", "armonico"]),
+    (Word::Natural, &["natural", "nat", "naturel", "naturelle", "naturlich", "naturliches", "naturale"]),
+    (Word::Scale, &["scale", "mode", "gamme", "skala", "tonleiter", "escala", "scala", "modo"]),
 ];
 
 impl Word {
@@ -40,8 +48,11 @@ impl Word {
             "m" => return Some(Self::Is(Mode::Minor)),
             _ => {}
         }
-        let is_known = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
-        WORDS.iter().find_map(|(meaning, names)| is_known(names).then_some(*meaning))
+        let named = |word: &str| {
+            let is_known = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+            WORDS.iter().find_map(|(meaning, names)| is_known(names).then_some(*meaning))
+        };
+        named(word).or_else(|| named(&masculine(word)?))
     }
 }
 
@@ -54,20 +65,17 @@ impl Mode {
     }
 }
 
-/// Parses a plain text that is nothing but a mode.
+/// Parses a plain text that is nothing but a mode. A word may be in brackets, and have the full stop of an abbreviation.
 pub(super) fn mode(text: &str) -> Option<Mode> {
-    let mut words = text.split([' ', '-', '_']).filter(|word| !word.is_empty()).map(Word::read);
-    let (first, second, third, rest) = (words.next()??, words.next(), words.next(), words.next());
-    let (second, third) = (second.unwrap_or(Some(Word::Scale))?, third.unwrap_or(Some(Word::Scale))?);
-    if rest.is_some() || third != Word::Scale {
-        return None;
-    }
-    match (first, second) {
-        (Word::Is(mode), Word::Scale) => Some(mode),
-        (Word::Harmonic, Word::Scale | Word::Is(Mode::Minor)) | (Word::Is(Mode::Minor), Word::Harmonic) => {
+    let words = text.split([' ', '-', '_', ',', '(', ')', '[', ']']).filter(|word| !word.is_empty());
+    let mut words = words.flat_map(|word| word.split_terminator('.')).map(Word::read).collect::<Option<Vec<_>>>()?;
+    words.retain(|word| *word != Word::Scale);
+    match words[..] {
+        [Word::Is(mode)] => Some(mode),
+        [Word::Harmonic] | [Word::Harmonic, Word::Is(Mode::Minor)] | [Word::Is(Mode::Minor), Word::Harmonic] => {
             Some(Mode::HarmonicMinor)
         }
-        (Word::Natural, Word::Is(Mode::Minor)) | (Word::Is(Mode::Minor), Word::Natural) => Some(Mode::Minor),
+        [Word::Natural, Word::Is(Mode::Minor)] | [Word::Is(Mode::Minor), Word::Natural] => Some(Mode::Minor),
         _ => None,
     }
 }
@@ -109,6 +117,35 @@ mod tests {
                 assert_eq!(Mode::from_name(&format!(" {name} ")), Some(mode), "{name}");
             }
         }
+        for (mode, names) in [
+            (Mode::Major, &["Maior", "majeure", "gamme majeure", "ionico", "jónico", "jônio", "ionien", "MAJ."][..]),
+            (Mode::Minor, &["min.", "Mineure", "eólico", "eolia", "eo\u{301}lico", "naturale minore", "nat. min."]),
+            (Mode::Minor, &["natürliches Moll", "menor natural", "escala menor"]),
+            (Mode::Dorian, &["dorico", "Dórico", "dorica", "DÓRICA", "modo dorico", "dor."]),
+            (Mode::Phrygian, &["frigio", "frígio", "Frigia"]),
+            (Mode::Lydian, &["lidio", "lídio", "lidia"]),
+            (Mode::Mixolydian, &["mixolidio", "misolidio", "misolidia", "mixolídio"]),
+            (
+                Mode::HarmonicMinor,
+                &[
+                    "moll (harmonisch)",
+                    "harm. min.",
+                    "harm.min.",
+                    "menor armónica",
+                    "minore armonica",
+                    "menor harmônica",
+                ],
+            ),
+            (Mode::HarmonicMinor, &["harmonisches Moll", "Moll [harm.]", "minor, harmonic", "scala minore armonica"]),
+        ] {
+            for name in names {
+                assert_eq!(Mode::from_name(name), Some(mode), "{name}");
+            }
+        }
+        for invalid in [".", "minor.minor", ".min", "min..", "()", "(scale)", "locrio", "lokrisch", "locrien", "frigo"]
+        {
+            assert_eq!(Mode::from_name(invalid), None, "{invalid}");
+        }
         for invalid in
             ["", " ", "scale", "natural", "locrian", "melodic minor", "minor minor", "major harmonic", "doric"]
         {
@@ -137,10 +174,26 @@ mod tests {
             (10, Mode::Major, &["Sib majeur", "Si bémol majeur", "Bes majeur"]),
             (11, Mode::Minor, &["B minor", "h-moll", "Hm", "si mineur"]),
             (6, Mode::Mixolydian, &["F# mixolydian mode"]),
+            (9, Mode::Minor, &["A min.", "Amin.", "a natural minor", "Lá menor", "la minore", "LA MENOR", "A (minor)"]),
+            (
+                9,
+                Mode::HarmonicMinor,
+                &["A-Moll (harmonisch)", "A min. (harm.)", "la minore armonica", "a-moll, harmonisch"],
+            ),
+            (3, Mode::Minor, &["eb min.", "e♭ min.", "E♭\u{fe0e} min.", "es-moll", "mi bemolle minore"]),
+            (0, Mode::Major, &["Ut majeur", "UT MAJEUR", "C maj.", "C natural major", "Dó maior"]),
+            (1, Mode::Minor, &["Ut dièse mineur", "Dó sustenido menor", "do diesis minore"]),
+            (7, Mode::Major, &["Sol maior", "sol maggiore", "Sol Mayor"]),
+            (10, Mode::Major, &["Sí bemol mayor", "Si\u{301} bemol mayor", "si bemolle maggiore", "SI BÉMOL MAJEUR"]),
+            (2, Mode::Dorian, &["Re dórico", "re dorico", "Ré modo dórico", "D-Dorisch"]),
+            (4, Mode::Phrygian, &["Mi frigio", "E phr."]),
         ] {
             for name in names {
                 assert_eq!(Key::parse(name), Some(Key { tonic, mode }), "{name}");
             }
+        }
+        for invalid in ["Ut", "A.", "A ()", "A. minor", "Si locrio", "A-Moll (melodisch)", "Ab min. maj."] {
+            assert_eq!(Key::parse(invalid), None, "{invalid}");
         }
         for invalid in ["C", "Do", "As", "minor", "C minor minor", "Cmaj7", "A melodic minor", "B locrian", "Asus", ""]
         {

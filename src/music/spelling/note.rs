@@ -6,8 +6,9 @@ use super::{plain, strip};
 struct Name(&'static str, i32, &'static [(&'static str, i32)]);
 
 /// Solfège comes first, so `Do` is C and not a diminished D.
-const NAMES: [Name; 15] = [
+const NAMES: [Name; 16] = [
     Name("do", 0, &[]),
+    Name("ut", 0, &[]),
     Name("re", 2, &[]),
     Name("mi", 4, &[]),
     Name("fa", 5, &[]),
@@ -33,8 +34,22 @@ const VOWEL: [(&str, i32); 5] = [("isis", 2), ("eses", -2), ("is", 1), ("ses", -
 const SIGNS: [(&str, i32); 8] = [("#", 1), ("b", -1), ("♭", -1), ("x", 2), ("##", 2), ("bb", -2), ("♭♭", -2), ("♮", 0)];
 
 /// Names of accidentals, which a space or hyphen may separate from the note.
-const WORDS: [(&str, i32); 7] =
-    [("sharp", 1), ("flat", -1), ("diese", 1), ("bemolle", -1), ("bemol", -1), ("diesis", 1), ("sostenido", 1)];
+const WORDS: [(&str, i32); 14] = [
+    ("sharp", 1),
+    ("flat", -1),
+    ("natural", 0),
+    ("diese", 1),
+    ("bemol", -1),
+    ("becarre", 0),
+    ("naturel", 0),
+    ("diesis", 1),
+    ("bemolle", -1),
+    ("bequadro", 0),
+    ("naturale", 0),
+    ("sostenido", 1),
+    ("sustenido", 1),
+    ("becuadro", 0),
+];
 
 /// Parses a pitch class (0..12, C = 0) from a name such as `F#`, `g♭`, `B flat`, `Cis` or `Sol dièse`; returns `None` for
 /// anything else. `B` and `H` are both the note a semitone below C.
@@ -90,6 +105,21 @@ mod tests {
             for name in names {
                 assert_eq!(pitch_class(name), Some(pitch), "{name}");
             }
+        }
+        for (pitch, names) in [
+            (0, &["Ut", "UT", "ut", "Dó", "C natural", "C-natural", "Do bécarre", "Do becuadro", "Si♯\u{fe0e}"][..]),
+            (1, &["Ut#", "Ut dièse", "Dó sustenido", "DÓ SUSTENIDO", "Do sostenido", "Do\u{301} sustenido"]),
+            (3, &["Mi bemol", "MI BÉMOL", "Mi bemolle", "Mí bemol", "Mi♭\u{fe0e}"]),
+            (5, &["Fá", "Fa naturale", "Fa naturel", "F♮"]),
+            (9, &["Lá", "La bequadro"]),
+            (11, &["Sí", "SÍ", "Si\u{301}", "B natural", "Si bécarre"]),
+        ] {
+            for name in names {
+                assert_eq!(pitch_class(name), Some(pitch), "{name}");
+            }
+        }
+        for invalid in ["Uts", "utmost", "Sustenido", "C neutral", "natural", "Dö natural sharp", "C."] {
+            assert_eq!(pitch_class(invalid), None, "{invalid}");
         }
         for invalid in ["", "♭", "I", "C###", "C#b", "Doo", "Dos", "Cs", "Lais", "C sharp flat", "auto", "sharp"] {
             assert_eq!(pitch_class(invalid), None, "{invalid}");

@@ -108,6 +108,7 @@ impl Shape {
                 return Some(written.map_or(0, |_| 1));
             }
             Token::Add => return self.add(after),
+            Token::No => return self.leave_out(degree?),
             Token::Degree(degree) => self.extend(degree, first)?,
             Token::Slash if !first && !after.is_empty() => {}
             _ => return None,
@@ -121,6 +122,7 @@ impl Shape {
         self.highest = degree;
         match degree {
             2 => self.ninth = true,
+            3 => return None,
             4 => self.suspend(Third::Sus4)?,
             // Without a third, a chord is major, as on a keyboard that leads.
             5 => first.then_some(())?,
@@ -158,6 +160,16 @@ impl Shape {
             _ => return None,
         }
         Some(1)
+    }
+
+    /// Leaves out a degree and returns 1, the number of tokens that it takes. Melos plays the third and fifth all the same, so
+    /// they must not be altered.
+    fn leave_out(&self, degree: u8) -> Option<usize> {
+        match degree {
+            3 => (self.third != Some(Third::Minor)).then_some(1),
+            5 => self.fifth.is_none().then_some(1),
+            _ => None,
+        }
     }
 
     fn suspend(&mut self, third: Third) -> Option<()> {

@@ -266,6 +266,89 @@ fn parses_common_spellings_of_chords() {
 }
 
 #[test]
+fn parses_words_in_other_languages_and_omissions() {
+    for (plain, others) in [
+        ("Am", &["A min.", "a-moll", "La minore", "Lá menor", "A-Moll.", "Am (no5)"][..]),
+        (
+            "Am7",
+            &[
+                "la mineur 7",
+                "La mineur7",
+                "a-moll 7",
+                "A-Moll7",
+                "A min. 7",
+                "A-min7",
+                "la menor 7",
+                "la minore 7",
+                "Am7no5",
+            ],
+        ),
+        ("Am7b5", &["la mineur 7b5", "a-moll 7(b5)"]),
+        ("Ammaj7", &["A-maj7", "A-M7"]),
+        (
+            "C",
+            &[
+                "Ut majeur",
+                "do mayor",
+                "Do maior",
+                "C maj.",
+                "Cno3",
+                "C(no3)",
+                "C(no 3rd)",
+                "C omit3",
+                "C5(no3)",
+                "Cno5",
+            ],
+        ),
+        (
+            "Cmaj7",
+            &[
+                "do majeur 7",
+                "Do-majeur 7",
+                "C-Dur 7",
+                "C-major 7",
+                "do maggiore 7",
+                "Cmaj.7",
+                "C maj. 7th",
+                "Cmaj7no5",
+            ],
+        ),
+        ("C7", &["Ut7", "C7no5", "C7(no5)", "C7 no 5th", "C7(omit5)", "C9(no3)", "C7(no3,no5)", "C 7th"]),
+        ("Cadd9", &["Cadd9no5", "Cadd9(no5)", "C(add9,no5)", "C(no3)add9"]),
+        ("Cm6", &["do mineur 6", "c-moll 6"]),
+        ("Csus4", &["Csus4(no5)", "C7sus4(no3)"]),
+        ("Bbm7", &["si bémol mineur 7", "Sí bemol menor 7"]),
+        ("Bdim", &["si diminué", "H vermindert", "si disminuido", "Si dim."]),
+        ("Caug", &["do augmenté", "C übermäßig", "Do aumentado"]),
+        ("C#m7/Ab", &["cis-moll 7/Gis", "do dièse mineur 7/sol dièse"]),
+    ] {
+        let expected = Chord::parse(plain);
+        assert_eq!(expected.map(|chord| chord.to_string()).as_deref(), Some(plain));
+        for other in others {
+            assert_eq!(Chord::parse(other), expected, "{other} for {plain}");
+        }
+    }
+    for invalid in [
+        "C3",
+        "Cno",
+        "Cno7",
+        "Cno9",
+        "Cm(no3)",
+        "C7#5no5",
+        "Cdim no5",
+        "la mineur dorien",
+        "la mineur 8",
+        "C.",
+        "C. minor",
+        "C7.",
+        "la moyen 7",
+        "C--moll 7",
+    ] {
+        assert_eq!(Chord::parse(invalid), None, "{invalid}");
+    }
+}
+
+#[test]
 fn refuses_what_is_no_chord() {
     for invalid in [
         "",
