@@ -2,6 +2,7 @@
 //! process with an error, so that a process supervisor can restart it. After any other panic, the music continues: the
 //! thread or task is restarted if possible; if not, what was lost is reported.
 
+use std::future::pending;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::Notify;
+use tokio::task::JoinError;
 
 /// Pause before a thread or task is restarted after a panic.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
@@ -90,6 +92,18 @@ pub async fn restarting_task(name: &'static str, mut work: impl AsyncFnMut()) {
     while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
         report_restart(name);
         tokio::time::sleep(RESTART_DELAY).await;
+    }
+}
+
+/// Runs work that may block on one of Tokio's threads for such work. Never returns if the program ends before the work has
+/// begun: whoever waits for it ends too, and nothing has failed.
+///
+/// # Errors
+/// When the work panics.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    match tokio::task::spawn_blocking(work).await {
+        Err(error) if error.is_cancelled() => pending().await,
+        result => result,
     }
 }
 
@@ -177,6 +191,19 @@ mod tests {
         }));
         drop(started);
         assert_eq!(starts.iter().collect::<Vec<_>>(), [2, 1, 0]);
+    }
+
+    #[test]
+    fn work_that_is_cancelled_when_the_program_ends_has_not_failed() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        assert_eq!(runtime.block_on(blocking(|| 7)).unwrap(), 7);
+        assert!(runtime.block_on(blocking(|| panic!("on purpose"))).is_err_and(|error: JoinError| error.is_panic()));
+        let handle = runtime.handle().clone();
+        runtime.shutdown_background();
+        let _context = handle.enter();
+        let cancelled = tokio::task::spawn_blocking(|| 7).now_or_never().unwrap();
+        assert!(cancelled.is_err_and(|error| error.is_cancelled()));
+        assert!(blocking(|| 7).now_or_never().is_none());
     }
 
     #[test]

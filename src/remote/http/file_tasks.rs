@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::reply::Refusal;
+use crate::threads;
 
 /// Maximum number of concurrent file operations; further ones wait.
 const MAX_TASKS: usize = 2;
@@ -36,7 +37,7 @@ impl FileTasks {
             let _place = place;
             work()
         };
-        Ok(tokio::task::spawn_blocking(work).await?)
+        Ok(threads::blocking(work).await?)
     }
 }
 

@@ -24,6 +24,7 @@ use super::api_state::ApiState;
 use super::reply::Refusal;
 use super::takes;
 use crate::files::config::GIGABYTE;
+use crate::threads;
 use folder::{Contents, Folder, MAX_ID};
 pub(super) use request::PieceRequest;
 
@@ -259,7 +260,7 @@ impl Pieces {
         work: impl FnOnce(&Self) -> Result<T, String> + Send + 'static,
     ) -> Result<T, String> {
         let pieces = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&pieces)).await.map_err(|error| error.to_string()).flatten()
+        threads::blocking(move || work(&pieces)).await.map_err(|error| error.to_string()).flatten()
     }
 
     async fn render(self: &Arc<Self>, piece: Piece) {

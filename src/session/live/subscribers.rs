@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Part, Troubles};
 use crate::files;
 use crate::remote::osc::{OscServer, Subscription};
+use crate::threads;
 
 /// Interval between checks for changed subscriptions.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -56,8 +57,10 @@ pub(super) fn load(folder: &Path, troubles: &Troubles) -> Vec<Subscription> {
 
 /// Keeps the file up to date until the task is dropped.
 pub(super) async fn keep(folder: &Path, osc: &OscServer, troubles: &Troubles) {
-    // `None` after a failure, so that the next attempt follows soon.
-    let mut saved = Some((osc.subscriptions(), 0));
+    // `None` after a failure, so that the next attempt follows soon. A file that could not be read is replaced too, even if
+    // nobody subscribes: otherwise, it would be reported until someone does, and again after every restart.
+    let was_read = !troubles.now().0.contains_key(&Part::Subscriptions);
+    let mut saved = was_read.then(|| (osc.subscriptions(), 0));
     loop {
         tokio::time::sleep(CHECK_INTERVAL).await;
         let (subscriptions, now) = (osc.subscriptions(), now());
@@ -79,7 +82,7 @@ pub(super) async fn keep(folder: &Path, osc: &OscServer, troubles: &Troubles) {
 async fn write(folder: &Path, subscriptions: &[Subscription], written: u64) -> io::Result<()> {
     let subscribers = subscriptions.iter().map(|subscription| (subscription.from, subscription.to)).collect();
     let (path, text) = (subscribers_path(folder), serde_json::to_vec(&File { written, subscribers })?);
-    tokio::task::spawn_blocking(move || files::replace(&path, &text)).await?
+    threads::blocking(move || files::replace(&path, &text)).await?
 }
 
 fn subscribers_path(folder: &Path) -> PathBuf {
