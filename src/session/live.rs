@@ -30,7 +30,7 @@ use crate::engine::{Engine, EngineStatus, ports};
 use crate::event::health::{Loss, Losses};
 use crate::event::log::{Entry, Header};
 use crate::event::parameter::{Param, Value};
-use crate::event::{Inbox, Part, Troubles};
+use crate::event::{ControlEvent, Inbox, Part, Troubles};
 use crate::files::config::{ConfigError, ConfigSource, RecordingsConfig};
 use crate::files::watch::Changed;
 use crate::files::{FolderLock, LockError, SearchPath};
@@ -244,7 +244,10 @@ fn set_up(options: Options, tokio_runtime: &TokioRuntime) -> anyhow::Result<Read
     log_start(performance.conductor(), presets.library(), output.status(), (&page, &publisher), closed);
     let reports = Reports::new(publisher, api, state_file, supervision::watchdog());
     let timer = Timer::new(initial.timer_ended);
-    let show = Show { performance, presets, scene_files, setlists, timer, takes, reports };
+    let mut show = Show { performance, presets, scene_files, setlists, timer, takes, reports };
+    if let Some(value) = initial.timer {
+        show.perform(&ControlEvent::Set(Param::Timer, value));
+    }
     let devices = Devices::open(&config, output.status(), mappings, &inbox, show.tempo_source())?;
     let main_loop = MainLoop {
         show,

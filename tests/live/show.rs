@@ -235,6 +235,9 @@ fn a_timer_survives_a_crash_and_leaves_the_music_off() {
     daemon.oscsend(&["/melos/timer", "f", "300"]);
     wait_until_saved("the timer is saved", &|text| text.contains("ends = "));
     let daemon = daemon.restart_after_kill(&state, &quiet);
+    // It continues as soon as the daemon reports that it plays.
+    let status = daemon.status().unwrap();
+    assert!(status["parameters"]["timer"].as_f64().is_some_and(|left| (200.0..300.0).contains(&left)), "{status}");
     daemon.wait_until("the timer continues", |status| {
         status["show"]["timer_seconds_left"].as_f64().is_some_and(|left| (200.0..300.0).contains(&left))
     });

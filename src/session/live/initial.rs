@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Settings;
 use super::publisher::Publisher;
-use super::state::{ResumedTimer, Saved, boot_time};
+use super::state::{Boot, ResumedTimer, Saved};
 use crate::conductor::Conductor;
 use crate::event::parameter::{self, Input, Lane, Param, Value};
 use crate::event::{ControlEvent, Inbox, Incoming, Source};
@@ -23,14 +23,16 @@ pub(super) struct InitialState {
     pub(super) values: Settings,
     /// The preset's journey, which starts or continues.
     pub(super) journey: Option<JourneySteps>,
+    /// The value to which the timer is set as soon as the performance begins, if it continues or was requested.
+    pub(super) timer: Option<Value>,
     /// When the timer ended, if the music stays off because of it.
     pub(super) timer_ended: Option<Timestamp>,
 }
 
 impl InitialState {
     /// Chooses the values of the requested preset, otherwise the saved ones, otherwise those of the configured preset; the
-    /// requested settings override them. Actions such as recording, and a timer that continues, are requested through the
-    /// `inbox`.
+    /// requested settings override them. Actions such as recording are requested through the `inbox`; the timer is not,
+    /// because the performance gets around to the inbox only after the first values have been reported and saved.
     ///
     /// # Errors
     /// When the requested preset does not exist; a missing configured or saved preset is only logged.
@@ -49,7 +51,7 @@ impl InitialState {
         let paused = saved.paused && !is_overridden(Param::Play);
         let timer = saved.timer.filter(|_| !is_overridden(Param::Timer) && !is_overridden(Param::Play));
         let mut timer_ended = None;
-        match timer.map(|timer| (timer.resume(Timestamp::now(), boot_time()), timer.ends)) {
+        match timer.map(|timer| (timer.resume(Timestamp::now(), Boot::current()), timer.ends)) {
             Some((ResumedTimer::Running(seconds), _)) => {
                 let value = Param::Timer.fit(Input::Number(seconds.into())).ok().flatten();
                 actions.extend(value.map(|value| (Param::Timer, value)));
@@ -69,10 +71,12 @@ impl InitialState {
             tracing::info!("the music stays off, as when Melos stopped; `melos set play on` starts it");
         }
         values.extend(settings);
+        let is_timer = |(param, _): &mut (Param, Value)| *param == Param::Timer;
+        let timer = actions.extract_if(.., is_timer).map(|(_, value)| value).last();
         for (param, value) in actions {
             inbox.push(Incoming { event: ControlEvent::Set(param, value), due: None, source: Source::Other });
         }
-        Ok(Self { values, journey, timer_ended })
+        Ok(Self { values, journey, timer, timer_ended })
     }
 
     /// Returns the seed among the values, otherwise the default.
@@ -180,9 +184,16 @@ pub(super) fn log_start(
     let is = |listening| if listening { "is" } else { "will be" };
     let [page_is, osc_is] = [publisher.is_http_listening(), publisher.is_osc_listening()].map(is);
     tracing::info!("the page {page_is} at {page}, and OSC {osc_is} received on {}", publisher.osc_address());
-    tracing::info!(
-        "try `melos set emotion sad{option}`, `melos preset storm{option}`, `melos status{option}`; Ctrl-C fades out"
-    );
+    if publisher.is_http_listening() {
+        tracing::info!(
+            "try `melos set emotion sad{option}`, `melos preset storm{option}`, `melos status{option}`; Ctrl-C fades out"
+        );
+    } else {
+        // Until then, commands would reach whoever uses the port: perhaps another daemon.
+        tracing::info!(
+            "commands such as `melos status{option}` reach this daemon once the page is served; Ctrl-C fades out"
+        );
+    }
 }
 
 /// Returns the option with which commands reach the daemon at an HTTP address; empty for the default address.
@@ -211,7 +222,7 @@ mod tests {
     fn the_seed_is_the_last_one_set_otherwise_the_default() {
         for (seeds, expected) in [(vec![], 1), (vec![5.0], 5), (vec![5.0, 16_777_215.0], 16_777_215)] {
             let values = seeds.into_iter().map(|seed| (Param::Seed, Value::Number(seed))).collect();
-            assert_eq!(InitialState { values, journey: None, timer_ended: None }.seed(), expected);
+            assert_eq!(InitialState { values, journey: None, timer: None, timer_ended: None }.seed(), expected);
         }
     }
 

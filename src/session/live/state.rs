@@ -8,6 +8,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -60,6 +61,22 @@ pub(super) struct SavedTimer {
     pub(super) seconds: u32,
     /// Whether the performance was stopped on purpose, rather than by a crash.
     pub(super) stopped: bool,
+    /// The id of the boot during which it was saved, if known.
+    pub(super) boot: Option<u128>,
+}
+
+/// When, and as which boot, the machine was started, as far as known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Boot {
+    id: Option<u128>,
+    time: Option<Timestamp>,
+}
+
+impl Boot {
+    /// Reads the current boot's id and time.
+    pub(super) fn current() -> Self {
+        Self { id: boot_id(), time: boot_time() }
+    }
 }
 
 /// What happens to a saved timer on the next start.
@@ -74,15 +91,17 @@ pub(super) enum ResumedTimer {
 }
 
 impl SavedTimer {
-    /// Resumes the timer on a machine that was started at `boot_time`, if known. If the timer has ended in the
-    /// meantime, the music stays off, unless a new performance starts because the last one was stopped on purpose or
-    /// the machine was switched off.
-    pub(super) fn resume(self, now: Timestamp, boot_time: Option<Timestamp>) -> ResumedTimer {
+    /// Resumes the timer. If it has ended in the meantime, the music stays off, unless a new performance starts because the
+    /// last one was stopped on purpose or the machine was switched off.
+    pub(super) fn resume(self, now: Timestamp, boot: Boot) -> ResumedTimer {
         let left = self.ends.duration_since(now).min(SignedDuration::from_secs(self.seconds.into()));
         if left > SignedDuration::ZERO {
             return ResumedTimer::Running(left.as_secs_f32());
         }
-        let same_show = !self.stopped && boot_time.is_some_and(|boot_time| boot_time <= self.ends);
+        // If the clock has been set forward since the timer ended, the boot seems later than that, but its id is the same.
+        let is_same_boot = boot.id.is_some() && boot.id == self.boot;
+        let was_on = is_same_boot || boot.time.is_some_and(|time| time <= self.ends);
+        let same_show = !self.stopped && was_on;
         if same_show { ResumedTimer::Ended } else { ResumedTimer::Obsolete }
     }
 }
@@ -263,8 +282,22 @@ pub(super) fn last_saved(folder: &Path) -> Option<Timestamp> {
     Timestamp::try_from(written).ok()
 }
 
+/// Returns the id of the current boot, if known. It stays the same, so it is read only once.
+pub(super) fn boot_id() -> Option<u128> {
+    static ID: LazyLock<Option<u128>> = LazyLock::new(|| {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        parse_boot_id(&id)
+    });
+    *ID
+}
+
+/// Reads a boot's id, 32 hexadecimal digits with or without hyphens.
+fn parse_boot_id(text: &str) -> Option<u128> {
+    u128::from_str_radix(&text.trim().replace('-', ""), 16).ok()
+}
+
 /// Returns when the machine was started, if known.
-pub(super) fn boot_time() -> Option<Timestamp> {
+fn boot_time() -> Option<Timestamp> {
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds = uptime.split_whitespace().next()?.parse().ok()?;
     Timestamp::now().checked_sub(SignedDuration::try_from_secs_f64(seconds).ok()?).ok()

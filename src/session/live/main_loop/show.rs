@@ -45,7 +45,7 @@ impl Show {
     }
 
     /// Applies an event and runs its side effects. Returns whether it was valid, and logs a warning if it was not.
-    pub(super) fn perform(&mut self, event: &ControlEvent) -> bool {
+    pub(in crate::session::live) fn perform(&mut self, event: &ControlEvent) -> bool {
         if let ControlEvent::Set(param, _) | ControlEvent::NextBar(param, _) = event
             && param.is_mood()
         {

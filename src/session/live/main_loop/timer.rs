@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, Value};
-use crate::session::live::state::SavedTimer;
+use crate::session::live::state::{SavedTimer, boot_id};
 use crate::units::{frames_to_seconds, seconds_to_frames};
 
 /// Difference between the clock and the playhead that is ignored, so that the state is not saved all the time.
@@ -80,7 +80,7 @@ impl Timer {
     }
 
     fn saved_as(&self, stopped: bool) -> Option<SavedTimer> {
-        self.end_time.map(|ends| SavedTimer { ends, seconds: self.seconds, stopped })
+        self.end_time.map(|ends| SavedTimer { ends, seconds: self.seconds, stopped, boot: boot_id() })
     }
 
     /// Returns whether the timer has ended and the music has been off since.

@@ -42,7 +42,12 @@ fn sample_state() -> Saved {
         learned,
         values,
         journey: Some(2),
-        timer: Some(SavedTimer { ends: "2026-11-29T22:30:00.25Z".parse().unwrap(), seconds: 600, stopped: true }),
+        timer: Some(SavedTimer {
+            ends: "2026-11-29T22:30:00.25Z".parse().unwrap(),
+            seconds: 600,
+            stopped: true,
+            boot: Some(0x1f),
+        }),
         paused: true,
         scenes: [("dawn \"x\".1".to_owned(), dawn), ("empty".to_owned(), Vec::new())].into(),
     }
@@ -59,22 +64,34 @@ fn state_survives_a_restart() {
 #[test]
 fn saved_timers_are_resumed() {
     let time = |text: &str| format!("2026-11-29T{text}:00Z").parse::<Timestamp>().unwrap();
-    let resumed = |stopped, now, boot_time: Option<&str>| {
-        SavedTimer { ends: time("22:30"), seconds: 1800, stopped }.resume(time(now), boot_time.map(time))
+    let (saved_in, next) = (Some(7), Some(8));
+    let at = |id, text: &str| Boot { id, time: Some(time(text)) };
+    let resumed = |stopped, now, boot| {
+        SavedTimer { ends: time("22:30"), seconds: 1800, stopped, boot: saved_in }.resume(time(now), boot)
     };
-    assert_eq!(resumed(false, "20:00", Some("09:00")), ResumedTimer::Running(1800.0), "the clock was set back");
-    let ended = SavedTimer { ends: time("22:30"), seconds: 0, stopped: false };
-    assert_eq!(ended.resume(time("22:10"), Some(time("09:00"))), ResumedTimer::Ended, "the clock was set back");
-    for stopped in [false, true] {
-        assert_eq!(resumed(stopped, "22:10", Some("09:00")), ResumedTimer::Running(1200.0));
-        assert_eq!(resumed(stopped, "22:10", Some("22:09")), ResumedTimer::Running(1200.0), "after a power failure");
+    assert_eq!(resumed(false, "20:00", at(saved_in, "09:00")), ResumedTimer::Running(1800.0), "the clock was set back");
+    let ended = SavedTimer { ends: time("22:30"), seconds: 0, stopped: false, boot: saved_in };
+    for (now, boot_time, change) in [("22:10", "09:00", "back"), ("23:50", "22:40", "forward")] {
+        assert_eq!(ended.resume(time(now), at(saved_in, boot_time)), ResumedTimer::Ended, "the clock was set {change}");
     }
-    assert_eq!(resumed(false, "22:30", Some("09:00")), ResumedTimer::Ended);
-    assert_eq!(resumed(false, "23:59", Some("09:00")), ResumedTimer::Ended);
-    assert_eq!(resumed(true, "23:59", Some("09:00")), ResumedTimer::Obsolete, "stopped and started by hand");
-    assert_eq!(resumed(false, "23:59", Some("23:00")), ResumedTimer::Obsolete, "the machine was off");
-    assert_eq!(resumed(false, "23:59", None), ResumedTimer::Obsolete);
-    assert!(boot_time().is_some_and(|boot_time| boot_time < Timestamp::now()));
+    for stopped in [false, true] {
+        assert_eq!(resumed(stopped, "22:10", at(saved_in, "09:00")), ResumedTimer::Running(1200.0));
+        assert_eq!(
+            resumed(stopped, "22:10", at(next, "22:09")),
+            ResumedTimer::Running(1200.0),
+            "after a power failure"
+        );
+    }
+    assert_eq!(resumed(false, "22:30", at(saved_in, "09:00")), ResumedTimer::Ended);
+    assert_eq!(resumed(false, "23:59", at(saved_in, "09:00")), ResumedTimer::Ended);
+    assert_eq!(resumed(false, "22:31", at(next, "22:29")), ResumedTimer::Ended, "after a power failure");
+    assert_eq!(resumed(false, "23:59", at(None, "09:00")), ResumedTimer::Ended, "only the time of the boot is known");
+    assert_eq!(resumed(true, "23:59", at(saved_in, "09:00")), ResumedTimer::Obsolete, "stopped and started by hand");
+    assert_eq!(resumed(false, "23:59", at(next, "23:00")), ResumedTimer::Obsolete, "the machine was off");
+    assert_eq!(resumed(false, "23:59", Boot::default()), ResumedTimer::Obsolete);
+    let boot = Boot::current();
+    assert!(boot.id.is_some() && boot.id == Boot::current().id);
+    assert!(boot.time.is_some_and(|time| time < Timestamp::now()));
 }
 
 #[test]

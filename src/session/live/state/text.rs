@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use toml::{Table, Value as Toml};
 
 use super::salvage::salvage;
-use super::{Saved, SavedTimer};
+use super::{Saved, SavedTimer, parse_boot_id};
 use crate::event::parameter::{Param, Value};
 use crate::midi::mapping::LearnedControl;
 
@@ -97,15 +97,17 @@ fn write_timer(timer: SavedTimer) -> Toml {
     let ends = timer.ends.to_string();
     let ends = ends.parse().map_or(Toml::String(ends), Toml::Datetime);
     let values = [("ends", ends), ("seconds", timer.seconds.into()), ("stopped", timer.stopped.into())];
-    Toml::Table(values.map(|(key, value)| (key.to_owned(), value)).into_iter().collect())
+    let boot = timer.boot.map(|id| ("boot", Toml::String(format!("{id:032x}"))));
+    Toml::Table(values.into_iter().chain(boot).map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 fn read_timer(timer: &Toml) -> Option<SavedTimer> {
     let ends = timer.get("ends")?.as_datetime()?.to_string().parse().ok()?;
-    // Earlier versions did not save the seconds.
+    // Earlier versions saved neither the seconds nor the boot.
     let seconds = timer.get("seconds").and_then(Toml::as_integer).and_then(|seconds| seconds.try_into().ok());
     let stopped = timer.get("stopped").and_then(Toml::as_bool).unwrap_or(false);
-    Some(SavedTimer { ends, seconds: seconds.unwrap_or(u32::MAX), stopped })
+    let boot = timer.get("boot").and_then(Toml::as_str).and_then(parse_boot_id);
+    Some(SavedTimer { ends, seconds: seconds.unwrap_or(u32::MAX), stopped, boot })
 }
 
 fn read_learned(entry: &Toml, problems: &mut Vec<String>) -> Option<LearnedControl> {
