@@ -27,5 +27,7 @@ pub use lock::{FolderLock, LockError};
 pub use names::{NameError, Titled, exact_name};
 pub use read::{MAX_TEXT, bytes, open, text};
 pub use search_path::{FoundFile, SearchPath, expand_home, home_folder, state_folder};
-pub use space::{Usage, free_bytes};
-pub use write::{DATE, create_folder, is_date, replace, stamp, stamp_of, sync, sync_folder, unused_path, unused_stem};
+pub use space::{Usage, free_bytes, size_in_words};
+pub use write::{
+    DATE, create_folder, is_date, obstacle, replace, stamp, stamp_of, sync, sync_folder, unused_path, unused_stem,
+};

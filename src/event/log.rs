@@ -44,6 +44,9 @@
 //! continues in another file, which starts at a checkpoint. The header of that file gives the checkpoint's frame
 //! (`begins`), and the file cannot be rendered without the checkpoint.
 //!
+//! `end` is the last line: a log without it was cut off, or its performance was interrupted or has not ended. The logs that
+//! earlier versions saved beside recordings have none.
+//!
 //! A log saved beside a recording covers the session up to the recording's end. It starts where the file that
 //! contains the recording's start does: at the start of the session or, if the log was continued in that file, at the
 //! file's checkpoint. Its header gives the frames of the recording (`take`, a half-open range), and only those are
@@ -205,7 +208,15 @@ pub fn may_be_log(from: impl Read) -> io::Result<bool> {
     Ok(MAGIC.as_bytes().starts_with(&start) || start.iter().all(|byte| *byte == 0))
 }
 
-/// Copies the log of a session, adding the frames of a recording and its gaps to the header.
+/// Returns the line that ends a log whose last lines are `lines`, at `frame` or, if it is later, at the frame of the last
+/// line.
+#[must_use]
+pub fn end_line(lines: &[u8], frame: u64) -> String {
+    let last = lines.rsplit(|byte| *byte == b'\n').find_map(line::frame_of);
+    format!("{} {}\n", last.map_or(frame, |last| frame.max(last)), line::format_entry(&Entry::End))
+}
+
+/// Copies the log of a session, adding the frames of a recording and its gaps to the header, and an end.
 ///
 /// # Errors
 /// When `from` cannot be read or is not a log, or `to` cannot be written.
@@ -224,7 +235,13 @@ pub fn copy_for_take(
     for gap in gaps {
         writeln!(to, "{}", line::format_gap(gap))?;
     }
-    io::copy(&mut from, &mut to)?;
+    let (mut line, mut end) = (Vec::new(), end_line(&[], frames.end));
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        end = end_line(&line, frames.end);
+        line.clear();
+    }
+    to.write_all(end.as_bytes())?;
     to.flush()
 }
 
@@ -238,7 +255,7 @@ impl ControlLog {
     }
 
     /// Reads a whole log. A truncated log (after a crash or a full disk) is read up to its last complete line, with a
-    /// warning.
+    /// warning, as is one without an end.
     ///
     /// # Errors
     /// When it cannot be read or a line is invalid; the error names the line.
@@ -250,9 +267,17 @@ impl ControlLog {
             Some(1) => return Err(missing(1, format!("expected {MAGIC:?}"))),
             _ if log.header.version.is_empty() => return Err(missing(2, "expected the version".to_owned())),
             Some(number) => tracing::warn!("line {number} of the control log is incomplete; what followed is missing"),
+            None if !log.has_end() => tracing::warn!(
+                "the control log has no end: its performance was interrupted or is still in progress, or its last lines are \
+                 missing"
+            ),
             None => {}
         }
         Ok(log)
+    }
+
+    fn has_end(&self) -> bool {
+        matches!(self.entries.last(), Some((_, Entry::End)))
     }
 
     fn read_line(&mut self, keyword: &str, rest: &str) -> Result<(), String> {

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::files::document::{self, Problem};
 use crate::files::names::NameError;
+use crate::files::size_in_words;
 
 pub use change::{ConfigChange, TakesEffect};
 pub use data::find_data;
@@ -22,10 +23,12 @@ pub use schedule::Schedule;
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Bytes in a gigabyte, which is decimal, as is usual for disks.
 pub(crate) const GIGABYTE: f64 = 1e9;
+/// Bytes in a megabyte, which is decimal as well.
+pub(crate) const MEGABYTE: u64 = 1_000_000;
 /// Says that less space is free on the disk than `recordings.keep_free_gb`; both numbers are in bytes.
 pub(crate) fn too_little_free(free: u64, keep_free: u64) -> String {
-    let (free, keep_free) = (free as f64 / GIGABYTE, keep_free as f64 / GIGABYTE);
-    format!("the disk has only {free:.1} GB free, less than recordings.keep_free_gb = {keep_free}")
+    let (free, keep_free) = (size_in_words(free), keep_free as f64 / GIGABYTE);
+    format!("the disk has only {free} free, less than recordings.keep_free_gb = {keep_free}")
 }
 
 /// Minimum length of the password, in characters.

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::config::MEGABYTE;
+
 /// Returns the bytes of disk space available at a path, which need not exist yet.
 ///
 /// # Errors
@@ -14,6 +16,14 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
     let disk = rustix::fs::statvfs(existing)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Formats a size in bytes for a message, as in `1.5 GB` or `40 MB`.
+#[must_use]
+pub fn size_in_words(bytes: u64) -> String {
+    // Rounded down: the message may say that this is too little for something.
+    let tenths = bytes / (100 * MEGABYTE);
+    if tenths >= 10 { format!("{}.{} GB", tenths / 10, tenths % 10) } else { format!("{} MB", bytes / MEGABYTE) }
 }
 
 /// A file, its size and the time of its last write.
@@ -53,5 +63,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(free_bytes(&folder.path().join("not/yet")).unwrap() > 0);
         assert!(free_bytes(Path::new("relative")).unwrap() > 0);
+    }
+
+    #[test]
+    fn sizes_are_rounded_down() {
+        for (bytes, words) in
+            [(0, "0 MB"), (999_999, "0 MB"), (40_900_000, "40 MB"), (999_999_999, "999 MB"), (1_999_999_999, "1.9 GB")]
+        {
+            assert_eq!(size_in_words(bytes), words);
+        }
+        assert_eq!(size_in_words(20_000_000_000), "20.0 GB");
     }
 }

@@ -65,12 +65,24 @@ fn open_folder(file: &Path) -> io::Result<File> {
 /// # Errors
 /// When the folder cannot be created; the message names the file or link that is in the way, if there is one.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder).map_err(|error| {
-        let existing = folder.ancestors().find(|path| path.symlink_metadata().is_ok());
-        let Some(obstacle) = existing.filter(|path| !path.is_dir()) else { return error };
-        let what = if obstacle.is_symlink() { "is a link that leads to no folder" } else { "is not a folder" };
-        io::Error::new(error.kind(), format!("{} {what}", obstacle.display()))
+    fs::create_dir_all(folder).map_err(|error| match obstacle(folder) {
+        Some(obstacle) => io::Error::new(error.kind(), obstacle),
+        None => error,
     })
+}
+
+/// Says what is in the way of a folder: the file or link at its path or above it; `None` if the folder exists or could be
+/// created.
+#[must_use]
+pub fn obstacle(folder: &Path) -> Option<String> {
+    let existing = folder.ancestors().find(|path| path.symlink_metadata().is_ok());
+    let obstacle = existing.filter(|path| !path.is_dir())?;
+    let what = match obstacle {
+        path if path.is_file() => "is a file, not a folder",
+        path if path.is_symlink() => "is a link that leads to no folder",
+        _ => "is not a folder",
+    };
+    Some(format!("{} {what}", obstacle.display()))
 }
 
 /// Returns the path if nothing exists there, otherwise an unused path with a number before the extension, such as
@@ -185,10 +197,12 @@ mod tests {
         fs::write(path("file"), "").unwrap();
         std::os::unix::fs::symlink("nowhere", path("link")).unwrap();
         for (name, obstacle) in [("file", "file"), ("file/state", "file"), ("link", "link"), ("link/state", "link")] {
-            let what = if obstacle == "file" { "is not a folder" } else { "is a link that leads to no folder" };
+            let what = if obstacle == "file" { "is a file, not a folder" } else { "is a link that leads to no folder" };
             let expected = format!("{} {what}", path(obstacle).display());
             assert_eq!(create_folder(&path(name)).unwrap_err().to_string(), expected, "{name}");
         }
+        assert_eq!(obstacle(&path("new/state/other")), None);
+        assert_eq!(obstacle(Path::new("/dev/null/state")).unwrap(), "/dev/null is not a folder");
     }
 
     #[test]

@@ -23,6 +23,12 @@ pub(super) fn read_number<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("expected a number, not {text:?}"))
 }
 
+/// Returns the frame with which a line starts; `None` for a line of the header.
+pub(super) fn frame_of(line: &[u8]) -> Option<u64> {
+    let number = line.split(|byte| *byte == b' ').next()?;
+    str::from_utf8(number).ok()?.parse().ok()
+}
+
 pub(super) fn read_frame(text: &str) -> Result<u64, String> {
     let frame = text.parse::<u64>().ok().filter(|frame| *frame <= MAX_FRAME);
     frame.ok_or_else(|| format!("expected a frame number from 0 to {MAX_FRAME} (ten years), not {text:?}"))

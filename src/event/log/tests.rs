@@ -140,12 +140,26 @@ fn a_take_log_has_the_frames_and_gaps_of_the_take() {
     let read = ControlLog::read(&copy[..]).unwrap();
     assert_eq!(read.frames(), 512..96_000);
     assert_eq!(read.header.gaps, [600..700, 800..900]);
-    assert_eq!(read.entries, session.entries);
-    assert_eq!(ControlLog { header: Header { take: None, gaps: Vec::new(), ..read.header }, ..read }, session);
+    let (end, entries) = read.entries.split_last().unwrap();
+    assert_eq!((entries, &end.1), (&session.entries[..], &Entry::End));
+    assert_eq!(end.0, session.frames().end.max(96_000), "frames must not decrease");
+    assert_eq!(Header { take: None, gaps: Vec::new(), ..read.header }, session.header);
     assert_eq!(session.frames(), 0..session.entries.last().unwrap().0);
     let empty_take = format!("{MAGIC}\nversion \"1\"\ntake 9 9\n");
     let error = ControlLog::read(empty_take.as_bytes()).unwrap_err().to_string();
     assert!(error.contains("line 3") && error.contains("increasing frames"), "{error}");
+}
+
+#[test]
+fn the_end_follows_the_last_line() {
+    for (lines, frame, end) in [
+        ("12 /melos/tempo 90\n4800 /melos/tempo 91\n", 9600, "9600 end\n"),
+        ("12 /melos/tempo 90\n4800 /melos/tempo 91\n", 512, "4800 end\n"),
+        ("seed 7\nbegins 9600\n", 512, "512 end\n"),
+        ("", 512, "512 end\n"),
+    ] {
+        assert_eq!(end_line(lines.as_bytes(), frame), end, "{lines}");
+    }
 }
 
 #[test]

@@ -27,8 +27,6 @@ use writer::Writer;
 
 /// Capacity of the request queue.
 const QUEUE_CAPACITY: usize = 65_536;
-/// Bytes in a megabyte.
-const MEGABYTE: u64 = 1 << 20;
 /// Maximum time to wait for the disk on shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -4,11 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::MEGABYTE;
 use super::rotation::earlier_logs;
 use crate::event::{Part, Troubles};
-use crate::files::config::too_little_free;
-use crate::files::{free_bytes, replace};
+use crate::files::config::{MEGABYTE, too_little_free};
+use crate::files::{create_folder, free_bytes, replace};
 use crate::session::checkpoint::{Checkpoint, CheckpointFile, checkpoint_files, checkpoint_folder, checkpoint_path};
 
 /// The checkpoints of a log and of earlier logs.
@@ -61,7 +60,7 @@ impl CheckpointStore {
 
     fn write(&mut self, checkpoint: &Checkpoint) -> io::Result<PathBuf> {
         let folder = checkpoint_folder(&self.log);
-        fs::create_dir_all(&folder)?;
+        create_folder(&folder)?;
         let free = free_bytes(&folder)?;
         if free < self.keep_free {
             return Err(io::Error::other(too_little_free(free, self.keep_free)));

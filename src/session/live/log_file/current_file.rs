@@ -7,8 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{MEGABYTE, rotation};
-use crate::event::log::may_be_log;
+use super::rotation;
+use crate::event::log::{end_line, may_be_log};
+use crate::files::config::MEGABYTE;
 use crate::files::is_at;
 
 /// Interval between syncs to disk.
@@ -55,6 +56,15 @@ impl CurrentFile {
         let mut bytes = vec![0; (range.end - range.start) as usize];
         self.file.read_exact_at(&mut bytes, range.start)?;
         Ok(bytes)
+    }
+
+    /// Ends the log, which continues in another file at a frame, and returns the lines after the byte `from`, which that file
+    /// repeats.
+    pub(super) fn end(&mut self, frame: u64, from: u64) -> io::Result<Vec<u8>> {
+        let lines = self.read(from..self.length)?;
+        // Without its end, the log is still readable.
+        let _ = self.append(end_line(&lines, frame).as_bytes());
+        Ok(lines)
     }
 
     /// Syncs the file to disk.

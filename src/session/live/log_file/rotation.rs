@@ -45,7 +45,7 @@ pub(super) fn replace(path: &Path) -> io::Result<File> {
 
 fn create(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        files::create_folder(folder)?;
     }
     let file = File::options().read(true).write(true).create_new(true).open(path)?;
     sync_folder(path)?;

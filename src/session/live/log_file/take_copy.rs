@@ -7,9 +7,9 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::MEGABYTE;
 use crate::event::health::{Loss, Losses};
 use crate::event::log::copy_for_take;
+use crate::files::config::MEGABYTE;
 use crate::files::{replace, sync_folder, unused_path};
 use crate::output::record::Recorded;
 use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, take_checkpoint_path};

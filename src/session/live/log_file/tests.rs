@@ -7,6 +7,7 @@ use crate::conductor::{Conductor, EngineSync, Score};
 use crate::event::health::Loss;
 use crate::event::log::ControlLog;
 use crate::files::Usage;
+use crate::files::config::MEGABYTE;
 use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, checkpoint_path};
 
 fn config() -> ControlLogConfig {
@@ -20,6 +21,13 @@ fn open(path: &Path, config: &ControlLogConfig, troubles: &Troubles) -> LogFile 
 
 fn read(path: &Path) -> ControlLog {
     ControlLog::read(BufReader::new(File::open(path).unwrap())).unwrap()
+}
+
+/// Reads a log without its last line, which must be its end.
+fn read_lines(path: &Path) -> ControlLog {
+    let mut log = read(path);
+    assert!(matches!(log.entries.pop(), Some((_, Entry::End))), "{} has no end", path.display());
+    log
 }
 
 fn recorded(path: PathBuf, frames: std::ops::Range<u64>) -> Recorded {
@@ -47,7 +55,7 @@ fn a_take_log_contains_the_lines_so_far_and_the_gaps() {
     let (session, take) = (read(&session), read(&folder.path().join("take.log")));
     assert_eq!((session.frames(), session.entries.len(), session.header.gaps.len()), (0..20, 2, 0));
     assert_eq!((take.frames(), take.header.gaps.as_slice()), (2..9, &[3..5][..]));
-    assert_eq!(take.entries, session.entries[..1]);
+    assert_eq!(take.entries, [session.entries[0].clone(), (9, Entry::End)]);
 }
 
 #[test]
@@ -154,7 +162,7 @@ fn check_restoration(interfere: fn(&Path)) {
     log.copy_beside(recorded(folder.path().join("take.wav"), 0..9));
     drop(log);
     assert_eq!(read(&session).entries, [(1, LATE), (2, LATE)]);
-    assert_eq!(read(&folder.path().join("take.log")).entries, [(1, LATE), (2, LATE)]);
+    assert_eq!(read_lines(&folder.path().join("take.log")).entries, [(1, LATE), (2, LATE)]);
 }
 
 #[test]
@@ -201,7 +209,7 @@ fn a_truncated_log_continues_at_a_checkpoint() {
         drop(log);
 
         let lines = [(6401, Entry::Splice { planned: 6400, outcome: None })];
-        let (session_log, after) = (read(&session), read(&folder.path().join("after.log")));
+        let (session_log, after) = (read(&session), read_lines(&folder.path().join("after.log")));
         assert_eq!((session_log.header.start_frame, session_log.entries.as_slice()), (Some(6400), &lines[..]));
         assert_eq!((after.header.start_frame, after.entries.as_slice()), (Some(6400), &lines[..]));
         assert!(folder.path().join("after.checkpoint").exists());
@@ -369,16 +377,16 @@ fn a_log_that_becomes_too_large_continues_in_a_new_file_from_a_checkpoint() {
     let earlier = Usage::of(folder.path(), |name| name.starts_with("session-") && name.ends_with(".log"));
     assert_eq!(earlier.len(), 2, "{earlier:?}");
     for (log, start) in earlier.iter().zip([12_800, 19_200]) {
-        let part = read(&log.path);
+        let part = read_lines(&log.path);
         assert_eq!((part.header.start_frame, part.frames()), (Some(start), start..start + 6401), "{log:?}");
         assert_eq!(part.entries.len(), 2 + 2 + 30_000 + 2);
         assert_eq!(frames(&log.path), [start, start + 6400 - 64]);
     }
     // The log of a take that started before the current file consists of parts of two files.
-    let take = |name: &str| read(&folder.path().join(name));
+    let take = |name: &str| read_lines(&folder.path().join(name));
     assert_eq!(take("now.log").entries, now.entries);
     let both = take("before.log");
-    let last = read(&earlier[1].path);
+    let last = read_lines(&earlier[1].path);
     assert_eq!(both.header.start_frame, Some(19_200));
     assert_eq!(both.entries[..last.entries.len() - 1], last.entries[..last.entries.len() - 1]);
     assert_eq!(both.entries[last.entries.len() - 1..], now.entries);
@@ -387,7 +395,7 @@ fn a_log_that_becomes_too_large_continues_in_a_new_file_from_a_checkpoint() {
     assert_eq!(read_file("now.checkpoint"), checkpoint_bytes(&session, 25_600));
     // The log of a take that started two files ago consists of parts of all three files.
     let all = take("long-ago.log");
-    let first = read(&earlier[0].path);
+    let first = read_lines(&earlier[0].path);
     assert_eq!(all.header.start_frame, Some(12_800));
     let (rest, cut) = (both.entries.as_slice(), first.entries.len() - 1);
     assert_eq!((&all.entries[..cut], &all.entries[cut..]), (&first.entries[..cut], rest));

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use super::checkpoint_store::CheckpointStore;
 use super::current_file::{AppendError, CurrentFile};
 use super::take_copy::{copy_beside, report_missing};
-use super::{MEGABYTE, Request, Shared, rotation};
+use super::{Request, Shared, rotation};
 use crate::event::Part;
 use crate::event::log::{Entry, Header, LogText};
-use crate::files::config::ControlLogConfig;
+use crate::files::config::{ControlLogConfig, MEGABYTE};
+use crate::files::create_folder;
 use crate::output::record::Recorded;
 use crate::session::checkpoint::{Checkpoint, checkpoint_folder, checkpoint_path};
 
@@ -214,7 +215,7 @@ impl Writer {
 
     /// Continues in another file, which starts at a checkpoint.
     fn continue_at(&mut self, start: CheckpointLine) -> Result<(), LogEnded> {
-        let rest = match self.file.as_ref().map(|file| file.read(start.end..file.length())) {
+        let rest = match self.file.as_mut().map(|file| file.end(start.frame, start.end)) {
             None => return Ok(()),
             Some(Ok(rest)) => rest,
             Some(Err(error)) => {
@@ -290,7 +291,7 @@ impl Writer {
     fn move_checkpoint(&self, other: &Path, frame: u64) {
         let folder = checkpoint_folder(&self.path);
         let (from, to) = (checkpoint_path(&checkpoint_folder(other), frame), checkpoint_path(&folder, frame));
-        if let Err(error) = fs::create_dir_all(folder).and_then(|()| fs::rename(&from, &to)) {
+        if let Err(error) = create_folder(&folder).and_then(|()| fs::rename(&from, &to)) {
             tracing::warn!(path = %from.display(), %error, "cannot move the checkpoint at which the control log starts");
         }
     }
