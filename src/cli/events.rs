@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ZonedDateTime};
-use melos::files::state_folder;
+use melos::files::{self, state_folder};
 use melos::remote::journal;
 use serde_json::Value as Json;
 
@@ -42,7 +42,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let at = parse_time(since, &ZonedDateTime::now())?.as_second().max(0) as u64;
     let lines = match args.client.get(&format!("/log?since={at}")) {
-        Ok(response) => response["lines"].as_array().cloned().unwrap_or_default(),
+        Ok(response) => {
+            response["trouble"].as_str().into_iter().for_each(super::to_stderr);
+            response["lines"].as_array().cloned().unwrap_or_default()
+        }
         Err(error) if args.client.is_remote() => return Err(error),
         Err(error) => {
             let folder = args
@@ -50,7 +53,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
                 .clone()
                 .or_else(state_folder)
                 .context("no home folder; choose a state folder with --state")?;
-            let saved = journal::read(&folder, at)?;
+            if let Some(obstacle) = files::obstacle(&folder) {
+                bail!("cannot read the saved log: {obstacle}; and {error:#}");
+            }
+            let saved = journal::read(&folder, at).context("cannot read the saved log")?;
             if saved.is_empty() {
                 bail!("the log in {} has no lines since then, and {error:#}", folder.display());
             }
@@ -136,6 +142,18 @@ mod tests {
              refused); "
         );
         assert!(error.starts_with(&expected), "{error}");
+    }
+
+    #[test]
+    fn a_state_folder_that_is_a_file_is_reported() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let log = Log::parse_from(["log", "--since", "1h", "--state", path, "--http", "127.0.0.1:1"]);
+        let error = format!("{:#}", run(log.args).unwrap_err());
+        assert!(
+            error.starts_with(&format!("cannot read the saved log: {path} is a file, not a folder; and no Melos")),
+            "{error}"
+        );
     }
 
     #[test]

@@ -145,7 +145,7 @@ async fn losses() -> Json<Value> {
     Json(json!({ "losses": Loss::ALL.map(row) }))
 }
 
-/// Returns the latest log lines, oldest first; with `since`, the saved lines since that time.
+/// Returns the latest log lines, oldest first; with `since`, all lines since that time that are saved or in memory.
 async fn log(
     State(http): State<Arc<Http>>,
     Query(LogQuery { since }): Query<LogQuery>,
@@ -154,12 +154,8 @@ async fn log(
     let Some(since) = since.map(|since| since.max(0.0) as u64) else {
         return Ok(Json(json!({ "lines": journal::lines() })));
     };
-    let lines = match http.file_tasks.run(move || journal::lines_since(since)).await? {
-        Some(lines) => lines?,
-        // Without a saved log, only the lines in memory are available.
-        None => journal::lines().into_iter().filter(|line| line.at >= since).collect(),
-    };
-    Ok(Json(json!({ "lines": lines })))
+    let (lines, trouble) = http.file_tasks.run(move || journal::lines_since(since)).await?;
+    Ok(Json(json!({ "lines": lines, "trouble": trouble })))
 }
 
 /// The time from which log lines are requested, as a Unix time in seconds.

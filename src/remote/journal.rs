@@ -18,8 +18,8 @@ const MAX_LINES_IN_MEMORY: usize = 100;
 /// Maximum length of a line in bytes; a longer one is truncated, and an ellipsis is appended.
 const MAX_BYTES: usize = 600;
 
+pub(crate) use disk::start_saving;
 pub use disk::{MAX_LINES, read};
-pub(crate) use disk::{lines_since, start_saving};
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,30 @@ pub(super) fn lines() -> Vec<Line> {
     lines_mut().iter().cloned().collect()
 }
 
+/// Returns the lines since a Unix time in seconds, oldest first: the saved ones, and those in memory that are not among them,
+/// because they could not be saved. Also returns why the saved ones cannot be read, if they cannot.
+pub(super) fn lines_since(time: u64) -> (Vec<Line>, Option<String>) {
+    let (saved, trouble) = match disk::lines_since(time).transpose() {
+        Ok(saved) => (saved.unwrap_or_default(), None),
+        Err(error) => {
+            (Vec::new(), Some(format!("cannot read the saved log: {error}; showing only the lines in memory")))
+        }
+    };
+    let latest = lines().into_iter().filter(|line| line.at >= time);
+    (with_unsaved(saved, latest), trouble)
+}
+
+/// Adds those of the latest lines that are not among the saved ones, and keeps at most [`MAX_LINES`].
+fn with_unsaved(mut lines: Vec<Line>, latest: impl Iterator<Item = Line>) -> Vec<Line> {
+    let unsaved: Vec<_> = latest.filter(|line| !lines.contains(line)).collect();
+    if !unsaved.is_empty() {
+        lines.extend(unsaved);
+        lines.sort_by_key(|line| line.at);
+        lines.drain(..lines.len().saturating_sub(MAX_LINES));
+    }
+    lines
+}
+
 fn lines_mut() -> MutexGuard<'static, VecDeque<Line>> {
     // Only complete lines are added, so a panic elsewhere leaves them readable.
     LINES.lock().unwrap_or_else(PoisonError::into_inner)
@@ -128,6 +152,23 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+
+    #[test]
+    fn lines_that_could_not_be_saved_are_added_in_order() {
+        let line = |at: u64| Line { at, level: "info".to_owned(), text: format!("line {at}") };
+        let lines = |times: &[u64]| times.iter().copied().map(line).collect::<Vec<_>>();
+        for (saved, latest, expected) in [
+            (&[1, 2, 3][..], &[2, 3][..], &[1, 2, 3][..]),
+            (&[1, 2, 5], &[2, 3, 4, 5], &[1, 2, 3, 4, 5]),
+            (&[], &[3, 4], &[3, 4]),
+            (&[9, 1], &[1], &[9, 1]),
+        ] {
+            assert_eq!(with_unsaved(lines(saved), lines(latest).into_iter()), lines(expected), "{saved:?} {latest:?}");
+        }
+        let full: Vec<u64> = (0..MAX_LINES as u64).collect();
+        let added = with_unsaved(lines(&full), [line(MAX_LINES as u64)].into_iter());
+        assert_eq!((added.len(), &added[0]), (MAX_LINES, &line(1)));
+    }
 
     #[test]
     fn the_latest_lines_are_kept_with_their_fields() {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::Line;
 use crate::event::health::{Loss, Losses};
 use crate::event::{Part, Troubles};
+use crate::files::config::MEGABYTE;
 use crate::files::is_at;
 use crate::threads;
 
@@ -25,7 +26,6 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum length in bytes of a line in a file, far more than a saved line has.
 const MAX_LINE_BYTES: u64 = 65_536;
-const MEGABYTE: u64 = 1_000_000;
 /// Maximum number of lines that [`read`] returns, and that `GET /log?since=` sends; older ones are omitted.
 pub const MAX_LINES: usize = 20_000;
 
@@ -86,7 +86,7 @@ pub(super) fn flush() {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub(crate) fn lines_since(time: u64) -> Option<io::Result<Vec<Line>>> {
+pub(super) fn lines_since(time: u64) -> Option<io::Result<Vec<Line>>> {
     DISK.get().map(|disk| read(&disk.folder, time))
 }
 
@@ -188,6 +188,9 @@ impl Writer {
 
 /// Opens a file for appending. Ends the last line if a full disk or a power cut truncated it.
 fn open(path: &Path) -> io::Result<File> {
+    if let Some(obstacle) = path.parent().and_then(crate::files::obstacle) {
+        return Err(io::Error::new(ErrorKind::NotADirectory, obstacle));
+    }
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
