@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use melos::files;
 use melos::files::config::Config;
 use melos::files::document::Problem;
@@ -38,6 +38,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(obstacle) = args.state.as_deref().and_then(files::obstacle) {
+        bail!("--state: {obstacle}");
+    }
     let mut check = Check::new(KnownNames::find(args.data.search_path_if_any()?.as_ref(), args.state));
     for path in &args.paths {
         let resolved = path.canonicalize().with_context(|| path.display().to_string());
@@ -122,7 +125,11 @@ impl Check {
                 }
             };
             let kind = kind_by_location(&path, &resolved);
-            if resolved.is_dir() {
+            if resolved.is_dir() && is_item(&path) {
+                self.files += 1;
+                let hint = "expected a file, but this is a folder; only files have names that end in .toml";
+                self.problems.push(Problem::of_file(&path, hint).to_string());
+            } else if resolved.is_dir() {
                 if !only_models || path.join("model.toml").is_file() {
                     self.check_folder(&path, &resolved);
                 }

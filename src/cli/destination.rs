@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use melos::files;
 
 /// A regular file, whichever path or link leads to it.
@@ -90,7 +90,7 @@ impl Destination {
             Some(FileId::New(target)) => ("write", Self::beside(target)),
             _ => ("write", Ok(Self { written: path.to_owned(), renamed: None })),
         };
-        destination.with_context(|| format!("cannot {verb} {}", path.display()))
+        destination.map_err(|error| reason(path, error)).with_context(|| format!("cannot {verb} {}", path.display()))
     }
 
     /// Creates the file that is to replace an existing one, with the same permissions.
@@ -123,6 +123,17 @@ impl Destination {
         let Some((path, _lock)) = self.renamed.take() else { return Ok(()) };
         fs::rename(&self.written, &path)
             .with_context(|| format!("cannot rename {} to {}", self.written.display(), path.display()))
+    }
+}
+
+/// Returns why no file can be created at a path, in plain words if the path is the reason.
+fn reason(path: &Path, error: io::Error) -> anyhow::Error {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match files::obstacle(folder) {
+        Some(obstacle) => anyhow!(obstacle),
+        None if path.is_dir() => anyhow!("expected the path of a file, but this is a folder"),
+        None if !folder.exists() => anyhow!("there is no folder {}", folder.display()),
+        None => error.into(),
     }
 }
 

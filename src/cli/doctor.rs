@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use melos::files::config::{AudioConfig, AudioHost, Config, ConfigSource, Schedule};
-use melos::files::{free_bytes, state_folder};
+use melos::files::{free_bytes, obstacle, size_in_words, state_folder};
 use melos::generator::model::{Models, find_model, runtime};
 use melos::midi::{MidiSystem, sources};
 use melos::output::device::find_output;
@@ -173,14 +173,18 @@ fn disk(folder: Option<&Path>, keep_free: f64, free: impl Fn(&Path) -> io::Resul
     let Some(folder) = folder else {
         return Warning("no home folder: choose a folder for state and recordings with `melos run --state`".to_owned());
     };
+    if let Some(obstacle) = obstacle(folder) {
+        return Failure(format!("{obstacle}, so nothing can be saved; choose another folder with `melos run --state`"));
+    }
     let bytes = match free(folder) {
         Ok(bytes) => bytes,
         Err(error) => return Warning(format!("cannot determine the free space in {}: {error}", folder.display())),
     };
-    let free_space = format!("{:.1} GB free in {}", bytes as f64 / 1e9, folder.display());
+    let free_space = format!("{} free in {}", size_in_words(bytes), folder.display());
     if bytes < MIN_STATE_BYTES {
         Failure(format!(
-            "{free_space}: settings cannot be saved; free some space, or choose another folder with `melos run --state`"
+            "{free_space}: too little for settings, scenes and logs; free some space, or choose another folder with `melos run \
+             --state`"
         ))
     } else if bytes as f64 / 1e9 < keep_free + RECORDING_GB {
         Warning(format!(
@@ -249,7 +253,10 @@ mod tests {
         let finding = |bytes: u64| disk(Some(Path::new("/state")), 1.0, |_| Ok(bytes));
         assert!(matches!(finding(20_000_000_000), Pass(text) if text == "20.0 GB free in /state"));
         assert!(matches!(finding(1_500_000_000), Warning(text) if text.contains("recordings leave 1 GB free")));
-        assert!(matches!(finding(1_000_000), Failure(text) if text.contains("cannot be saved")));
+        assert!(matches!(finding(1_000_000), Failure(text) if text.starts_with("1 MB free in /state: too little for")));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let in_the_way = disk(Some(file.path()), 1.0, |_| Ok(20_000_000_000));
+        assert!(matches!(in_the_way, Failure(text) if text.contains("is a file, not a folder")));
         assert!(matches!(disk(Some(Path::new("/state")), 1.0, |_| Err(io::ErrorKind::Other.into())), Warning(_)));
         assert!(matches!(disk(None, 1.0, |_| Ok(0)), Warning(_)));
     }

@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 /// Writes one page for `melos` and one for each command.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    std::fs::create_dir_all(&args.folder).with_context(|| args.folder.display().to_string())?;
+    melos::files::create_folder(&args.folder).with_context(|| format!("cannot create {}", args.folder.display()))?;
     clap_mangen::generate_to(Cli::command(), &args.folder).with_context(|| args.folder.display().to_string())?;
     Ok(())
 }

@@ -339,3 +339,23 @@ fn the_location_of_a_link_tells_the_kind_of_its_target() {
         );
     }
 }
+
+#[test]
+fn a_folder_with_the_name_of_a_file_is_a_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("presets/dusk.toml")).unwrap();
+    fs::write(folder.path().join("presets/dawn.toml"), "schema = 1\nname = \"Dawn\"\n").unwrap();
+    let (code, report) = check(&[folder.path()]);
+    assert_eq!((code, report.len()), (Some(78), 2), "{report:?}");
+    assert!(report[0].contains("presets/dusk.toml: expected a file, but this is a folder"), "{report:?}");
+    assert_eq!(report[1], "2 files checked, 1 problem");
+}
+
+#[test]
+fn a_state_folder_that_is_a_file_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut melos = Command::new(env!("CARGO_BIN_EXE_melos"));
+    let output = melos.args(["check", "presets", "--state"]).arg(file.path()).output().unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("--state: ") && printed.contains("is a file, not a folder"), "{printed}");
+}

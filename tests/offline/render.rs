@@ -233,11 +233,30 @@ fn notes_are_written_as_a_midi_file_in_time_with_the_sound() {
 }
 
 #[test]
+fn a_path_at_which_no_file_can_be_written_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(at("file"), "").unwrap();
+    fs::create_dir(at("folder.wav")).unwrap();
+    for (output, reason) in [
+        ("missing/a.wav", format!("there is no folder {}", at("missing"))),
+        ("file/a.wav", format!("{} is a file, not a folder", at("file"))),
+        ("folder.wav", "expected the path of a file, but this is a folder".to_owned()),
+    ] {
+        let rendered = render(&["--seconds", "0.1", "--no-network"], Path::new(&at(output)));
+        let printed = String::from_utf8(rendered.stderr).unwrap();
+        let expected = format!("melos: cannot write {}: {reason}\n", at(output));
+        assert!(!rendered.status.success() && printed.ends_with(&expected), "{printed}");
+    }
+}
+
+#[test]
 fn a_control_log_that_cannot_be_rendered_exactly_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (log, wav) = (folder.path().join("take.log"), folder.path().join("x.wav"));
     let path = log.to_str().unwrap();
     for (model, rest, arguments, code, hint) in [
+        ("", "4800 checkpoint\n", &[][..], 0, "the control log has no end"),
         ("melos-piano 00000000", "", &["--seconds", "0.1"][..], 0, "another version of it"),
         ("melos-harp 00000000", "", &[], 78, "melos-harp"),
         ("melos-harp 00000000", "", &["--model", "melos-piano"], 0, "another version of it"),

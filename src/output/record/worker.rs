@@ -1,7 +1,6 @@
 //! The recorder's thread.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use super::{
 };
 use crate::engine::gap_in;
 use crate::event::health::{Loss, Losses};
-use crate::files::stamp;
+use crate::files::{create_folder, stamp};
 use crate::units::{SAMPLE_RATE, frames_to_seconds};
 
 /// Maximum interval between reads of the tap.
@@ -257,7 +256,7 @@ impl Worker {
     fn create(&mut self, take: Take) -> Result<Recording, RecordError> {
         let destination = self.destination.clone();
         let folder = &destination.folder;
-        fs::create_dir_all(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
+        create_folder(folder).map_err(|source| RecordError::File { path: folder.clone(), source })?;
         destination.budget.make_room(folder, None).map_err(RecordError::NoSpace)?;
         let name = format!("{}_{}.{}", stamp("%Y-%m-%d_%H.%M.%S"), take.label, take.format.extension());
         let path = self.status.add_file(take_files::unused(&folder.join(name)));

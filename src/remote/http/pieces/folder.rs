@@ -43,7 +43,7 @@ impl Folder {
                 entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<_>>()?
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error),
+            Err(error) => return Err(files::obstacle(&self.0).map_or(error, io::Error::other)),
         };
         let ids: BTreeSet<_> = names.iter().filter_map(|name| id_in(name)).collect();
         let described = names.iter().filter_map(|name| id_in(name).filter(|id| *name == description_file(*id)));
@@ -78,14 +78,14 @@ impl Folder {
     /// Saves the description of a piece.
     pub(super) fn save(&self, piece: &Piece) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(piece)?;
-        fs::create_dir_all(&self.0)?;
+        files::create_folder(&self.0)?;
         files::replace(&self.0.join(description_file(piece.id)), &text)
     }
 
     /// Returns the hidden path under which a file is written until it is complete, and removes what an earlier attempt has
     /// left there.
     pub(super) fn begin(&self, name: &str) -> io::Result<PathBuf> {
-        fs::create_dir_all(&self.0)?;
+        files::create_folder(&self.0)?;
         self.discard(name);
         Ok(self.unfinished(name))
     }
