@@ -138,6 +138,8 @@ impl Client {
         if applied {
             return Ok(());
         }
+        // A daemon that is still starting has no values yet, and accepts the change later.
+        self.status()?;
         bail!("{id} is still {current}: the daemon did not accept {value}; run `melos log` to see why");
     }
 }
@@ -327,7 +329,11 @@ mod tests {
         let answer = b"HTTP/1.0 200 OK\r\n\r\n{\"state\": \"\", \"parameters\": {}, \"scenes\": []}";
         let client = client_of(move |stream| stream.write_all(answer).unwrap());
         assert!(client.get("/status").is_ok());
-        let errors = [client.status().unwrap_err(), client.names("/scenes", "scenes").unwrap_err()];
+        let errors = [
+            client.status().unwrap_err(),
+            client.names("/scenes", "scenes").unwrap_err(),
+            client.wait_for("tempo", &Json::from(90)).unwrap_err(),
+        ];
         for error in errors {
             assert!(error.to_string().starts_with("Melos is starting"), "{error}");
         }

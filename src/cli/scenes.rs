@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use melos::files::{exact_name, state_folder};
+use melos::event::parameter::{Input, Param, Value};
+use melos::files::{self, exact_name, state_folder};
 use melos::quote::quoted;
 use melos::session::live::{stored_scene_file, stored_scenes};
 use rosc::OscType;
@@ -34,6 +35,7 @@ enum Action {
         #[arg(add = complete::scenes())]
         scene: String,
         /// New name
+        #[arg(value_parser = new_name)]
         to: String,
         #[command(flatten)]
         client: Client,
@@ -62,12 +64,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         None => list(List::Scenes, &args.client),
         Some(Action::Rename { scene, to, client }) => {
             let (scene, scenes) = existing(&client, &scene)?;
-            let to = to.trim();
-            if scenes.contains(to) {
-                bail!("there is already a scene {}", quoted(to));
+            if scenes.contains(&to) {
+                bail!("there is already a scene {}", quoted(&to));
             }
-            client.send("/melos/scene/rename", vec![OscType::String(scene), OscType::String(to.to_owned())])?;
-            wait_until(&client, |scenes| scenes.contains(to))
+            client.send("/melos/scene/rename", vec![OscType::String(scene), OscType::String(to.clone())])?;
+            wait_until(&client, |scenes| scenes.contains(&to))
         }
         Some(Action::Delete { scene, client }) => {
             let (scene, _) = existing(&client, &scene)?;
@@ -78,9 +79,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
+/// Returns the name under which a scene can be stored that a text stands for.
+fn new_name(text: &str) -> Result<String, String> {
+    match Param::SceneStore.fit_within(Input::Text(text)).map_err(|error| error.hint())? {
+        Some(Value::Text(name)) if !name.is_empty() => Ok(name),
+        _ => Err("expected a name".to_owned()),
+    }
+}
+
 /// Prints a scene stored in a state folder, by default the user's.
 fn export(scene: &str, state: Option<PathBuf>) -> anyhow::Result<()> {
     let folder = state.or_else(state_folder).context("there is no home folder; choose a folder with --state")?;
+    if let Some(obstacle) = files::obstacle(&folder) {
+        bail!("cannot read the stored scenes: {obstacle}");
+    }
     // A scene stored a moment ago may not have been saved yet.
     let is_saved = |stored: &Vec<String>| stored.iter().any(|name| name == scene);
     let (stored, _) = poll(SAVING_DELAY, || Ok(stored_scenes(&folder)), is_saved)?;
@@ -110,4 +122,28 @@ fn wait_until(client: &Client, condition: impl Fn(&Names) -> bool) -> anyhow::Re
         bail!("the daemon did not make the change; run `melos log` to see why");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_folder_that_is_a_file_is_reported() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = export("verse", Some(file.path().to_owned())).unwrap_err().to_string();
+        assert_eq!(error, format!("cannot read the stored scenes: {} is a file, not a folder", file.path().display()));
+    }
+
+    #[test]
+    fn a_scene_is_given_only_names_under_which_it_can_be_stored() {
+        assert_eq!(new_name(" verse 2 "), Ok("verse 2".to_owned()));
+        for text in ["", " "] {
+            assert_eq!(new_name(text), Err("expected a name".to_owned()));
+        }
+        for text in ["a\nb", &"x".repeat(200)] {
+            let error = new_name(text).unwrap_err();
+            assert!(error.starts_with("expected a name of at most"), "{error}");
+        }
+    }
 }

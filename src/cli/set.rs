@@ -9,6 +9,7 @@ use rosc::OscType;
 use super::client::Client;
 use super::complete;
 use super::output::Output;
+use super::setlist;
 use super::settings::settings_of;
 
 fn ids() -> PossibleValuesParser {
@@ -53,6 +54,11 @@ pub(crate) fn set(args: SetArgs) -> anyhow::Result<()> {
         Some(text) => settings_of(param, &text)?,
         None => param.fit_within(Input::Nothing)?.map(|value| (param, value)).into_iter().collect(),
     };
+    if let [(param, value)] = settings.as_slice()
+        && matches!(param, Param::SetlistGo | Param::SetlistNext | Param::SetlistPrevious)
+    {
+        return setlist::set(&args.client, *param, value, args.next_bar);
+    }
     for (param, value) in &mut settings {
         *value = with_exact_name(&args.client, *param, value)?;
         send(&args.client, *param, value, args.next_bar)?;
@@ -94,9 +100,15 @@ pub(super) fn apply(client: &Client, param: Param, value: &Value, next_bar: bool
 /// # Errors
 /// If there is none, or no daemon responds.
 fn with_exact_name(client: &Client, param: Param, value: &Value) -> anyhow::Result<Value> {
-    let needs_name = matches!(param, Param::SceneStore | Param::Scene | Param::SceneDelete);
-    if needs_name && *value == Value::Text(String::new()) {
-        bail!("{}: expected the name of a scene", param.spec().id);
+    let needed = match param {
+        Param::SceneStore | Param::Scene | Param::SceneDelete => Some("scene"),
+        Param::Preset => Some("preset"),
+        _ => None,
+    };
+    if let (Some(kind), Value::Text(name)) = (needed, value)
+        && name.is_empty()
+    {
+        bail!("{}: expected the name of a {kind}", param.spec().id);
     }
     let (path, key, kind) = match param {
         Param::Preset => ("/presets", "presets", "preset"),
@@ -193,13 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn a_scene_needs_a_name() {
+    fn a_scene_and_a_preset_need_a_name() {
         let args = parse("scene/store x").unwrap();
         let unnamed = |param| with_exact_name(&args.client, param, &Value::Text(String::new()));
         for param in [Param::SceneStore, Param::Scene, Param::SceneDelete] {
             let error = unnamed(param).unwrap_err().to_string();
             assert_eq!(error, format!("{}: expected the name of a scene", param.spec().id));
         }
+        assert_eq!(unnamed(Param::Preset).unwrap_err().to_string(), "preset: expected the name of a preset");
         for end in [Param::SceneA, Param::SceneB] {
             assert_eq!(unnamed(end).unwrap(), Value::Text(String::new()));
         }

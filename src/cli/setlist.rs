@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use melos::event::parameter::{Input, Param, Value};
+use melos::files::setlist::no_entry;
 use melos::quote::{listed, quoted};
 use serde_json::Value as Json;
 
@@ -24,31 +25,37 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let Some(step) = args.step else { return show(&args.client) };
-    let (target, param, value) = match (step.as_str(), step.parse::<u16>()) {
-        ("next", _) => (Target::Relative(1), Param::SetlistNext, Value::Trigger),
-        ("previous", _) => (Target::Relative(-1), Param::SetlistPrevious, Value::Trigger),
-        (_, Ok(number)) => (Target::Number(number.into()), Param::SetlistGo, Value::Number(f32::from(number))),
-        (name, Err(_)) => return apply(&args.client, Param::Setlist, &Value::Text(name.to_owned()), args.next_bar),
+    let (param, value) = match (step.as_str(), step.parse::<u16>()) {
+        ("next", _) => (Param::SetlistNext, Value::Trigger),
+        ("previous", _) => (Param::SetlistPrevious, Value::Trigger),
+        (_, Ok(number)) => (Param::SetlistGo, Value::Number(f32::from(number))),
+        (name, Err(_)) => (Param::Setlist, Value::Text(name.to_owned())),
     };
+    set(&args.client, param, &value, args.next_bar)
+}
+
+/// Sets a parameter, as [`apply`] does. If it leads to an entry that does not exist or cannot be loaded, the error says so.
+pub(super) fn set(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
+    let Some(target) = Target::of(param, value) else { return apply(client, param, value, next_bar) };
     // If the daemon cannot load the entry, it only logs the reason, so the reason is determined here.
     let fetch = || {
-        let status = args.client.status()?;
-        Ok(check(&target, &status, &args.client.get("/presets")?, &args.client.get("/scenes")?))
+        let status = client.status()?;
+        Ok(check(&target, &status, &client.get("/presets")?, &client.get("/scenes")?))
     };
     let (checked, _) = poll(LISTING_DELAY, fetch, Result::is_ok)?;
     if let Err(problem) = checked {
         // Sent anyway, because the daemon moves to an entry even if it cannot load it. It would refuse a number out of
         // range.
-        let is_in_range = match value {
+        let is_in_range = match *value {
             Value::Number(number) => param.fit_within(Input::Number(number.into())).is_ok(),
             _ => true,
         };
         if is_in_range {
-            send(&args.client, param, &value, args.next_bar)?;
+            send(client, param, value, next_bar)?;
         }
         bail!("{problem}");
     }
-    apply(&args.client, param, &value, args.next_bar)
+    apply(client, param, value, next_bar)
 }
 
 /// The entry to go to.
@@ -57,6 +64,18 @@ enum Target {
     Relative(isize),
     /// The number of an entry, starting at 1; 0 is the position before the first.
     Number(usize),
+}
+
+impl Target {
+    /// Returns the entry to which setting a parameter leads; `None` for a parameter that leads to none.
+    fn of(param: Param, value: &Value) -> Option<Self> {
+        match (param, value) {
+            (Param::SetlistNext, _) => Some(Self::Relative(1)),
+            (Param::SetlistPrevious, _) => Some(Self::Relative(-1)),
+            (Param::SetlistGo, Value::Number(number)) => Some(Self::Number(number.round() as usize)),
+            _ => None,
+        }
+    }
 }
 
 /// Checks that the selected setlist contains the target entry, and that the entry's preset or scene exists.
@@ -78,7 +97,8 @@ fn check(target: &Target, status: &Json, lists: &Json, scenes: &Json) -> Result<
         let names = listed(all.iter().filter_map(|list| list["id"].as_str()));
         return Err(format!("{problem}; `melos setlist NAME` selects one of {names}"));
     };
-    let name = quoted(setlist["id"].as_str().unwrap_or_default());
+    let id = setlist["id"].as_str().unwrap_or_default();
+    let name = quoted(id);
     let entries = setlist["entries"].as_array().map_or(&[][..], Vec::as_slice);
     let position = parameters["setlist/go"].as_f64().unwrap_or_default() as usize;
     let number = match *target {
@@ -92,9 +112,7 @@ fn check(target: &Target, status: &Json, lists: &Json, scenes: &Json) -> Result<
     };
     let Some(entry) = number.checked_sub(1).and_then(|index| entries.get(index)) else {
         return Err(match *target {
-            Target::Number(number) => {
-                format!("there is no entry {number} in setlist {name}, which has {}", entries.len())
-            }
+            Target::Number(number) => no_entry(number, id, entries.len()),
             Target::Relative(steps) if steps > 0 => format!("setlist {name} ends here"),
             Target::Relative(_) => format!("setlist {name} begins here"),
         });
@@ -169,7 +187,7 @@ mod tests {
                 Target::Relative(1),
                 "entry 2 of setlist \"friday\": there is no preset \"gone\"; the only choice is calm",
             ),
-            (0, Target::Number(9), "there is no entry 9 in setlist \"friday\", which has 2"),
+            (0, Target::Number(9), "there is no entry 9 in setlist \"friday\", which has entries 1 to 2"),
         ] {
             let found = at(position, "friday", target).unwrap_err();
             assert!(found.contains(problem), "{found}");

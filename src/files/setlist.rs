@@ -16,6 +16,7 @@ use std::path::Path;
 
 use crate::files::document::{Document, Problem, Table, read};
 use crate::files::names::Titled;
+use crate::quote::quoted;
 
 /// Maximum number of entries in a setlist.
 const MAX_ENTRIES: usize = 256;
@@ -45,6 +46,13 @@ pub enum Cue {
     Preset(String),
     /// A scene, by its name.
     Scene(String),
+}
+
+/// Says that a setlist has no entry of this number, but only `count` entries.
+#[must_use]
+pub fn no_entry(number: usize, setlist: &str, count: usize) -> String {
+    let entries = if count == 1 { "only entry 1".to_owned() } else { format!("entries 1 to {count}") };
+    format!("there is no entry {number} in setlist {}, which has {entries}", quoted(setlist))
 }
 
 impl Setlist {

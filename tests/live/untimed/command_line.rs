@@ -28,9 +28,11 @@ fn used_ports_delay_the_page_and_osc_but_not_the_music() {
         "cannot listen for OSC on 127.0.0.1:",
         "the page will be at",
         "OSC will be received on",
+        "reach this daemon once the page is served",
     ] {
         assert!(log.contains(part), "{part} is missing from {log}");
     }
+    assert!(!log.contains("try `melos"), "commands would reach whoever uses the port: {log}");
     let status = daemon.wait_until("the page is served", |status| status["troubles"].as_object().unwrap().is_empty());
     assert!(status["seconds"].as_f64() > Some(1.0), "the music should have started before: {status}");
     daemon.terminate();
@@ -100,7 +102,9 @@ fn values_can_be_set_and_read() {
         (&["scenes", "rename", "bridges", "x"], "there is no scene \"bridges\"; choose one of BRIDGE, bridge, coda, "),
         (&["set", "scene", "Bridge"], "\"Bridge\" could be one of several scenes: BRIDGE, bridge"),
         (&["scenes", "rename", "bridge", "coda"], "there is already a scene \"coda\""),
+        (&["scenes", "rename", "bridge", ""], "expected a name"),
         (&["scenes", "delete", "bridges"], "there is no scene"),
+        (&["preset", ""], "preset: expected the name of a preset"),
         (&["preset", "drizzle"], "there is no preset \"drizzle\"; choose one of angry, "),
     ] {
         let output = melos(daemon.http, arguments);
@@ -118,6 +122,28 @@ fn values_can_be_set_and_read() {
         .unwrap();
     assert_eq!(named.stdout, b"storm\n", "MELOS_HTTP should select the daemon");
     assert_eq!(melos(1, &["status"]).status.code(), Some(1), "status should fail without a daemon");
+}
+
+#[test]
+fn the_options_of_a_recording_apply_to_it_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path(), &["--audio", "null", "--midi", "off", "--set", "record/preroll=0.25"]);
+    let run = |arguments: &[&str]| {
+        let output = melos(daemon.http, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (file, _) = run(&["record", "start", "--preroll", "2", "--format", "flac"]);
+    assert!(file.ends_with(".flac\n"), "{file}");
+    daemon.wait_until("the parameters are as before", |status| {
+        status["parameters"]["record/preroll"] == 0.25 && status["parameters"]["record/format"] == "wav"
+    });
+    let (same, note) = run(&["record", "start", "--preroll", "3"]);
+    assert!(same == file && note.contains("the options have no effect"), "{same} {note}");
+    run(&["record", "stop"]);
+    assert_eq!(run(&["get", "record/preroll"]).0, "0.25\n");
+    let (file, _) = run(&["record", "start"]);
+    assert!(file.ends_with(".wav\n"), "{file}");
 }
 
 #[test]
@@ -141,7 +167,9 @@ fn one_open_address_suffices_and_refusals_are_explained() {
     assert_eq!(run(&["set", "tempo/source", "clock"]), (true, String::new()));
     for (arguments, reason) in [
         (&["set", "tempo", "120"][..], "the tempo source is `clock`; to set the tempo, first run"),
-        (&["setlist", "9"], "there is no entry 9 in setlist \"evening\", which has"),
+        (&["setlist", "9"], "there is no entry 9 in setlist \"evening\", which has entries 1 to "),
+        (&["set", "setlist/go", "99"], "there is no entry 99 in setlist \"evening\", which has entries 1 to "),
+        (&["set", "setlist/go", "99", "--next-bar"], "there is no entry 99 in setlist \"evening\""),
     ] {
         let (is_success, printed) = run(arguments);
         assert!(!is_success && printed.contains(reason), "{arguments:?}: {printed}");

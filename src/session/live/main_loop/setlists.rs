@@ -3,7 +3,7 @@
 use crate::event::ControlEvent;
 use crate::event::parameter::{Param, Value};
 use crate::files::library::Library;
-use crate::files::setlist::{Cue, Entry, Setlist};
+use crate::files::setlist::{Cue, Entry, Setlist, no_entry};
 use crate::quote::{choices, listed, quoted};
 
 /// All setlists, and the position in the selected one.
@@ -147,8 +147,7 @@ impl Setlists {
         };
         let Some(Setlist { entries, .. }) = self.library.get(setlist) else { return Err(self.absence(setlist)) };
         let Some(Entry { cue, .. }) = entries.get(index).cloned() else {
-            let count = entries.len();
-            return Err(format!("there is no entry {number} in setlist {}, which has {count}", quoted(setlist)));
+            return Err(no_entry(number, setlist, entries.len()));
         };
         let (kind, name) = cue.kind_and_name();
         tracing::info!("setlist {}: {number} of {}, {kind} {}", quoted(setlist), entries.len(), quoted(name));
@@ -215,7 +214,7 @@ mod tests {
         assert_eq!(setlists.entry_names("friday"), [Some("preset calm".to_owned()), Some("scene verse".to_owned())]);
         assert_eq!(setlists.go_to("friday", 2), Ok(set(Param::Scene, "verse")));
         assert_eq!(setlists.number_at_offset("friday", 1), None);
-        assert!(setlists.go_to("friday", 3).unwrap_err().contains("which has 2"));
+        assert!(setlists.go_to("friday", 3).unwrap_err().contains("which has entries 1 to 2"));
         assert_eq!(setlists.position_event(), ControlEvent::Set(Param::SetlistGo, Value::Number(2.0)));
         assert_eq!((setlists.go_to("friday", 0), setlists.position), (Ok(None), Position::After(0)));
     }
