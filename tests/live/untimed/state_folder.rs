@@ -42,6 +42,19 @@ fn an_unwritable_folder_does_not_prevent_playing() {
 }
 
 #[test]
+fn a_file_in_place_of_the_folder_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let daemon = Daemon::start(file.path(), &QUIET);
+    let expected = format!("{} is a file, not a folder", file.path().display());
+    daemon.wait_until("the troubles are reported", |status| {
+        let names_it = |part| status["troubles"][part].as_str().is_some_and(|trouble| trouble.contains(&expected));
+        ["state", "lock", "control-log", "recording", "log"].into_iter().all(names_it)
+    });
+    let (exit_status, log) = daemon.terminate();
+    assert!(exit_status.success() && !log.contains("os error"), "{log}");
+}
+
+#[test]
 fn a_file_size_limit_ends_the_take_but_not_the_music() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &QUIET);
@@ -85,6 +98,18 @@ fn pipes_and_damaged_files_neither_prevent_startup_nor_lose_state() {
     let (exit_status, log) = daemon.terminate();
     assert!(exit_status.success(), "{log}");
     assert!(fs::read_to_string(at("state.toml")).unwrap().contains("[scenes.dawn]"));
+}
+
+#[test]
+fn damaged_subscriptions_are_reported_until_the_file_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("subscribers.json");
+    fs::write(&path, "{").unwrap();
+    let daemon = Daemon::start(folder.path(), &QUIET);
+    daemon.wait_until("the trouble is over", |status| status["troubles"]["subscriptions"].is_null());
+    assert!(fs::read_to_string(&path).unwrap().contains("\"subscribers\":[]"));
+    let (_, log) = daemon.terminate();
+    assert!(log.contains("subscribers.json: EOF") && log.contains("must subscribe again"), "{log}");
 }
 
 #[test]
@@ -141,6 +166,23 @@ fn a_deleted_lock_is_replaced_while_nothing_changes() {
     first.wait_until("the folder is locked again", |_| folder.path().join("lock").exists());
     let (exit_status, log) = Daemon::spawn(folder.path(), &QUIET).wait();
     assert!(!exit_status.success() && log.contains("in use by another Melos"), "{log}");
+}
+
+#[test]
+fn the_log_is_printed_even_if_it_can_be_neither_saved_nor_read() {
+    for (make, trouble) in [("mkdir", ""), ("ln -s events.log", "cannot read the saved log: ")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut words = make.split(' ');
+        let mut command = Command::new(words.next().unwrap());
+        assert!(command.args(words).arg(folder.path().join("events.log")).status().unwrap().success());
+        let daemon = Daemon::start(folder.path(), &QUIET);
+        daemon.wait_until("the trouble is reported", |status| status["troubles"]["log"].is_string());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_melos"));
+        let output = command.args(["log", "--since", "1h", "--http", &daemon.http.to_string()]).output().unwrap();
+        let [lines, note] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(lines.contains("listening for OSC") && lines.contains("cannot save the log in"), "{make}: {lines}");
+        assert!(note.contains(trouble) && note.is_empty() == trouble.is_empty(), "{make}: {note}");
+    }
 }
 
 #[test]
