@@ -11,6 +11,7 @@ use melos::quote::visible;
 use output::OutputError;
 
 mod check;
+mod change;
 mod client;
 mod complete;
 mod contract;

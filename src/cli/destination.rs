@@ -88,6 +88,7 @@ impl Destination {
         let (verb, destination) = match file {
             Some(FileId::Existing { .. }) if !is_standard => ("replace", Self::replacing(path)),
             Some(FileId::New(target)) => ("write", Self::beside(target)),
+            _ if path.is_dir() => ("write", Err(io::ErrorKind::IsADirectory.into())),
             _ => ("write", Ok(Self { written: path.to_owned(), renamed: None })),
         };
         destination.map_err(|error| reason(path, error)).with_context(|| format!("cannot {verb} {}", path.display()))

@@ -7,9 +7,9 @@ use melos::event::parameter::{Input, Param, Value};
 use melos::quote::visible;
 use serde_json::Value as Json;
 
+use super::change::send;
 use super::client::{Client, poll};
 use super::output::Output;
-use super::set::send;
 
 /// Time within which the daemon must start or stop recording.
 const TIMEOUT: Duration = Duration::from_secs(3);

@@ -6,10 +6,10 @@ use melos::files::setlist::no_entry;
 use melos::quote::{listed, quoted};
 use serde_json::Value as Json;
 
+use super::change::{apply, send};
 use super::client::{Client, LISTING_DELAY, Names, poll};
 use super::complete;
 use super::output::Output;
-use super::set::{apply, send};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+use super::write::named_obstacle;
+
 /// Maximum size, in bytes, of a text file that users write: presets, setlists, mappings, `melos.toml`, `model.toml`.
 pub const MAX_TEXT: u64 = 1 << 20;
 
@@ -16,7 +18,7 @@ pub const MAX_TEXT: u64 = 1 << 20;
 /// When it cannot be opened or is not a regular file ([`ErrorKind::InvalidInput`]).
 pub fn open(path: &Path) -> io::Result<File> {
     // Check before opening, since opening a device may have side effects.
-    require_regular(&fs::metadata(path)?)?;
+    require_regular(&fs::metadata(path).map_err(|error| named_obstacle(path, error))?)?;
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     require_regular(&file.metadata()?)?;
     Ok(file)

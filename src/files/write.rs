@@ -31,10 +31,10 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::rename(&new, &path)?;
         folder.sync_all()
     })();
-    if result.is_err() {
+    result.map_err(|error| {
         let _ = fs::remove_file(&new);
-    }
-    result
+        named_obstacle(&path, error)
+    })
 }
 
 /// Waits until a file is on disk. Pipes and most devices cannot be synced, which is not an error.
@@ -83,6 +83,12 @@ pub fn obstacle(folder: &Path) -> Option<String> {
         _ => "is not a folder",
     };
     Some(format!("{} {what}", obstacle.display()))
+}
+
+/// Returns the error of opening a file, which names what is in the place of the file's folder, if that is the reason.
+pub(super) fn named_obstacle(file: &Path, error: io::Error) -> io::Error {
+    let obstacle = file.parent().filter(|_| error.kind() == io::ErrorKind::NotADirectory).and_then(obstacle);
+    obstacle.map_or(error, |obstacle| io::Error::new(io::ErrorKind::NotADirectory, obstacle))
 }
 
 /// Returns the path if nothing exists there, otherwise an unused path with a number before the extension, such as
@@ -202,6 +208,11 @@ mod tests {
             assert_eq!(create_folder(&path(name)).unwrap_err().to_string(), expected, "{name}");
         }
         assert_eq!(obstacle(&path("new/state/other")), None);
+        let in_file = path("file/state.toml");
+        let errors = [replace(&in_file, b"").unwrap_err(), crate::files::bytes(&in_file, 1).unwrap_err()];
+        for error in errors {
+            assert_eq!(error.to_string(), format!("{} is a file, not a folder", path("file").display()));
+        }
         assert_eq!(obstacle(Path::new("/dev/null/state")).unwrap(), "/dev/null is not a folder");
     }
 
