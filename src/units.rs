@@ -7,6 +7,11 @@
 /// Internal sample rate in frames per second; the audio output resamples for devices with another rate.
 pub const SAMPLE_RATE: u32 = 48_000;
 
+/// Bytes in a gigabyte, which is decimal, as is usual for disks.
+pub(crate) const GIGABYTE: f64 = 1e9;
+/// Bytes in a megabyte, which is decimal as well.
+pub(crate) const MEGABYTE: u64 = 1_000_000;
+
 /// Level in decibels at or below which the gain is 0.
 pub const SILENCE_DB: f32 = -60.0;
 

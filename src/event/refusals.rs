@@ -18,7 +18,7 @@ impl Refusals {
 
     /// Reports a reason, unless the receiver no longer waits. Never blocks.
     pub fn report(&self, reason: String) {
-        // If the receiver has stopped waiting, the reason is still in the log.
+        // A receiver that has stopped waiting is no longer interested.
         let _ = self.0.send(reason);
     }
 }

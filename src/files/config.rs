@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::files::document::{self, Problem};
 use crate::files::names::NameError;
 use crate::files::size_in_words;
+use crate::units::GIGABYTE;
 
 pub use change::{ConfigChange, TakesEffect};
 pub use data::find_data;
@@ -21,10 +22,7 @@ pub use hosts::{AudioHost, MidiHost};
 pub use schedule::Schedule;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Bytes in a gigabyte, which is decimal, as is usual for disks.
-pub(crate) const GIGABYTE: f64 = 1e9;
-/// Bytes in a megabyte, which is decimal as well.
-pub(crate) const MEGABYTE: u64 = 1_000_000;
+
 /// Says that less space is free on the disk than `recordings.keep_free_gb`; both numbers are in bytes.
 pub(crate) fn too_little_free(free: u64, keep_free: u64) -> String {
     let (free, keep_free) = (size_in_words(free), keep_free as f64 / GIGABYTE);

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::config::MEGABYTE;
+use crate::units::MEGABYTE;
 
 /// Returns the bytes of disk space available at a path, which need not exist yet.
 ///

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::take_files::EXTENSIONS;
-use crate::files::config::{GIGABYTE, RecordingsConfig, WhenFull, too_little_free};
+use crate::files::config::{RecordingsConfig, WhenFull, too_little_free};
 use crate::files::{Usage, free_bytes};
+use crate::units::GIGABYTE;
 
 /// Seconds in a day.
 const DAY: f64 = 86_400.0;

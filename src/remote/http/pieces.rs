@@ -23,8 +23,8 @@ use tokio::sync::Notify;
 use super::api_state::ApiState;
 use super::reply::Refusal;
 use super::takes;
-use crate::files::config::GIGABYTE;
 use crate::threads;
+use crate::units::GIGABYTE;
 use folder::{Contents, Folder, MAX_ID};
 pub(super) use request::PieceRequest;
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use super::Line;
 use crate::event::health::{Loss, Losses};
 use crate::event::{Part, Troubles};
-use crate::files::config::MEGABYTE;
 use crate::files::is_at;
 use crate::threads;
+use crate::units::MEGABYTE;
 
 /// Names of the file being written and of the previous one.
 const FILES: [&str; 2] = ["events.log", "events.log.1"];

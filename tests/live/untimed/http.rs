@@ -43,7 +43,6 @@ fn what_is_refused_while_it_is_handled_is_reported() {
     ] {
         assert_eq!(post(&daemon, address, argument), (204, String::new()), "{address}");
     }
-    daemon.wait_until("the values are set", |status| status["parameters"]["valence"] == 1.0);
     for (address, argument, hint) in [
         ("/melos/preset", text("strom"), "there is no preset \\\"strom\\\"; choose one of angry, "),
         ("/melos/next/bar/preset", text("strom"), "there is no preset \\\"strom\\\""),
@@ -52,7 +51,7 @@ fn what_is_refused_while_it_is_handled_is_reported() {
         ("/melos/scene/store", text(""), "a scene name must not be empty"),
         ("/melos/setlist", text("friday"), "there is no setlist \\\"friday\\\""),
         ("/melos/scene/crossfade", OscType::Float(0.5), "first choose both: /melos/scene/a"),
-        ("/melos/valence", text("high"), "\\\"high\\\" is not a number"),
+        ("/melos/valence", text("high"), "got \\\"high\\\", expected a number from -1 to 1"),
         ("/melos/valence", OscType::Nil, "expected"),
         ("/melos/subscribe", OscType::Int(9001), "subscriptions are for clients over UDP"),
     ] {
@@ -70,7 +69,7 @@ fn a_body_must_be_an_object() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &["--audio", "null", "--midi", "off"]);
     assert_eq!(post(&daemon, "/melos/scene/store", OscType::String("verse".to_owned())).0, 204);
-    daemon.wait_until("the scene is stored", |status| status["scenes"].as_array().unwrap().len() == 1);
+    daemon.wait_until("the scene is listed", |_| curl(&daemon, "/scenes/verse", "application/json", b"{}").0 != 404);
     for (path, body) in [
         ("/render", r#"[{"calm": 1}, null, null, 10]"#),
         ("/render/1", "[true]"),

@@ -249,8 +249,8 @@ fn a_client_is_told_why_its_messages_are_refused() {
     client.send("/melos/subscribe", vec![]);
     let only_udp = "subscriptions are for clients over UDP; over a WebSocket, send LISTEN instead";
     assert_eq!(client.receive(), error(only_udp));
-    client.send("/melos/reverb/value", vec![]);
-    assert_eq!(client.receive(), error("there is no parameter /melos/reverb/value"));
+    client.send("/melos/width/value", vec![]);
+    assert_eq!(client.receive(), error("there is no parameter /melos/width/value"));
     client.send("/melos/tempo/value", vec![]);
     assert_eq!(client.receive().0, "/melos/tempo/value");
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::rotation::earlier_logs;
 use crate::event::{Part, Troubles};
-use crate::files::config::{MEGABYTE, too_little_free};
+use crate::files::config::too_little_free;
 use crate::files::{create_folder, free_bytes, replace};
 use crate::session::checkpoint::{Checkpoint, CheckpointFile, checkpoint_files, checkpoint_folder, checkpoint_path};
+use crate::units::MEGABYTE;
 
 /// The checkpoints of a log and of earlier logs.
 pub(super) struct CheckpointStore {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::rotation;
 use crate::event::log::{end_line, may_be_log};
-use crate::files::config::MEGABYTE;
 use crate::files::is_at;
+use crate::units::MEGABYTE;
 
 /// Interval between syncs to disk.
 const SYNC_INTERVAL: Duration = Duration::from_secs(10);

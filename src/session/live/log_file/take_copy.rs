@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::event::health::{Loss, Losses};
 use crate::event::log::copy_for_take;
-use crate::files::config::MEGABYTE;
 use crate::files::{replace, sync_folder, unused_path};
 use crate::output::record::Recorded;
 use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, take_checkpoint_path};
+use crate::units::MEGABYTE;
 
 /// Size in bytes above which a log is copied only beside a recording that is at least as large, so that short takes do
 /// not fill the disk with logs.

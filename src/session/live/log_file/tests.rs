@@ -7,8 +7,8 @@ use crate::conductor::{Conductor, EngineSync, Score};
 use crate::event::health::Loss;
 use crate::event::log::ControlLog;
 use crate::files::Usage;
-use crate::files::config::MEGABYTE;
 use crate::session::checkpoint::{checkpoint_files, checkpoint_folder, checkpoint_path};
+use crate::units::MEGABYTE;
 
 fn config() -> ControlLogConfig {
     ControlLogConfig { keep: 2, ..ControlLogConfig::default() }

@@ -16,10 +16,11 @@ use super::take_copy::{copy_beside, report_missing};
 use super::{Request, Shared, rotation};
 use crate::event::Part;
 use crate::event::log::{Entry, Header, LogText};
-use crate::files::config::{ControlLogConfig, MEGABYTE};
+use crate::files::config::ControlLogConfig;
 use crate::files::create_folder;
 use crate::output::record::Recorded;
 use crate::session::checkpoint::{Checkpoint, checkpoint_folder, checkpoint_path};
+use crate::units::MEGABYTE;
 
 /// Maximum number of queued requests processed before their lines are written.
 const MAX_BATCH: usize = 4096;

@@ -68,15 +68,16 @@ impl Reports {
     /// Ends the current event, which was `valid` or was refused. A client stops waiting once all of its events have ended.
     pub(super) fn end_event(&mut self, valid: bool) {
         let source = std::mem::replace(&mut self.source, Source::Other);
-        if !valid && source.client().is_some() {
+        if !valid && matches!(source, Source::Osc(_)) {
             self.publisher.count_refused(1);
         }
     }
 
-    /// Logs why something cannot be done, rate-limited by kind, and reports it to the client that sent the current event.
+    /// Reports why something cannot be done to the client that sent the current event. Unless it waits for this, also logs
+    /// the reason, rate-limited by kind.
     pub(super) fn warn(&mut self, kind: &str, problem: &str) {
         if let Source::Request(_, refusals) = &self.source {
-            refusals.report(problem.to_owned());
+            return refusals.report(problem.to_owned());
         }
         if let Some(suppressed) = self.limiter.admit(kind, problem, Instant::now()) {
             tracing::warn!("{problem}{}", suppressed_suffix(suppressed));
