@@ -216,7 +216,8 @@ pub fn end_line(lines: &[u8], frame: u64) -> String {
     format!("{} {}\n", last.map_or(frame, |last| frame.max(last)), line::format_entry(&Entry::End))
 }
 
-/// Copies the log of a session, adding the frames of a recording and its gaps to the header, and an end.
+/// Copies the log of a session, adding the frames of a recording and its gaps to the header, and an end unless the log was
+/// cut off within a line.
 ///
 /// # Errors
 /// When `from` cannot be read or is not a log, or `to` cannot be written.
@@ -236,8 +237,13 @@ pub fn copy_for_take(
         writeln!(to, "{}", line::format_gap(gap))?;
     }
     let (mut line, mut end) = (Vec::new(), end_line(&[], frames.end));
-    while from.read_until(b'\n', &mut line)? > 0 {
+    while from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? > 0 {
         to.write_all(&line)?;
+        if !line.ends_with(b"\n") {
+            // The last line was cut off, or a line is too long to be valid, so the copy has no end either.
+            io::copy(&mut from, &mut to)?;
+            return to.flush();
+        }
         end = end_line(&line, frames.end);
         line.clear();
     }

@@ -145,7 +145,8 @@ fn the_command_line_starts_and_stops_recordings() {
     sleep(Duration::from_secs(1));
     assert_eq!(
         (&status["parameters"]["record"], &status["parameters"]["record/preroll"]),
-        (&true.into(), &20.0.into())
+        (&true.into(), &0.0.into()),
+        "the option applies to this recording alone"
     );
     assert!(record("stop", &ports).status.success());
     let (exit_status, printed) = daemon.terminate();

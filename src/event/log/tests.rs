@@ -151,6 +151,17 @@ fn a_take_log_has_the_frames_and_gaps_of_the_take() {
 }
 
 #[test]
+fn the_copy_of_a_log_that_was_cut_off_has_no_end() {
+    let text = write(&full_log());
+    let cut = text.trim_end_matches(|c: char| c != ' ');
+    let mut copy = Vec::new();
+    copy_for_take(cut.as_bytes(), &mut copy, &(512..96_000), &[]).unwrap();
+    assert!(copy.ends_with(cut.as_bytes().rsplit(|byte| *byte == b'\n').next().unwrap()));
+    let (original, copied) = (ControlLog::read(cut.as_bytes()).unwrap(), ControlLog::read(&copy[..]).unwrap());
+    assert_eq!(copied.entries, original.entries);
+}
+
+#[test]
 fn the_end_follows_the_last_line() {
     for (lines, frame, end) in [
         ("12 /melos/tempo 90\n4800 /melos/tempo 91\n", 9600, "9600 end\n"),
