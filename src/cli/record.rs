@@ -7,7 +7,7 @@ use melos::event::parameter::{Input, Param, Value};
 use melos::quote::visible;
 use serde_json::Value as Json;
 
-use super::change::send;
+use super::change::{apply, send};
 use super::client::{Client, poll};
 use super::output::Output;
 
@@ -67,10 +67,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let set = |param: Param, value: &Value| send(&args.client, param, value, false);
     changed.iter().try_for_each(|(param, value)| set(*param, value))?;
     let file = record(&args.client, on, requested, &status["recording"]["attempts"]);
-    // The options apply to this recording only, even if it failed.
+    // The options apply to this recording only, even if it failed. Waits until they no longer do, since the next recording
+    // would otherwise take them for the parameters.
     let restored = changed.iter().try_for_each(|(param, _)| {
         let before = value_in(&status["parameters"], *param);
-        before.map_or(Ok(()), |value| set(*param, &value))
+        before.map_or(Ok(()), |value| apply(&args.client, *param, &value, false))
     });
     let file = file?;
     restored?;
