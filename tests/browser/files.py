@@ -3,7 +3,7 @@
 import urllib.error
 import urllib.request
 
-from harness import intercepted, slide, view, wait_for
+from harness import delete, intercepted, slide, view, wait_for
 
 
 def check_first_minute(page, daemon):
@@ -94,8 +94,7 @@ def check_takes(page, daemon):
     other.locator("text=Rename").click()
     other.locator("input").press("Escape")
     wait_for(page, "document.activeElement.textContent === 'Rename'")
-    other.locator("text=Delete").click()
-    other.locator("text=Are you sure?").click()
+    delete(other)
     other.wait_for(state="detached")
     row.locator("text=Save").click()
     renamed = page.locator("[data-take='Evening in März.wav']")
@@ -109,8 +108,7 @@ def check_takes(page, daemon):
     renamed.wait_for()
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0, f"the page is {wide} pixels wider than the screen"
-    renamed.locator("text=Delete").click()
-    renamed.locator("text=Are you sure?").click()
+    delete(renamed)
     renamed.wait_for(state="detached")
     assert not any("WWW" in take["name"] for take in daemon.get("/takes")["takes"])
 
@@ -166,8 +164,7 @@ def check_pieces(page, daemon):
     blend = daemon.wait_until("a blend is requested", lambda: next((piece for piece in daemon.get("/render")["pieces"] if piece["id"] != made["id"]), None))
     assert blend["request"]["emotion"] == {"romantic": 0.5, "calm": 0.5} and blend["request"]["seed"] > 0, blend
     page.locator(f"[data-piece='{blend['id']}'] >> text=Cancel").click()
-    row.locator("text=Delete").click()
-    row.locator("text=Are you sure?").click()
+    delete(row)
     daemon.wait_until("the piece is deleted", lambda: all(piece["id"] != made["id"] for piece in daemon.get("/render")["pieces"]))
     # A piece from a preset, as FLAC; meanwhile, the page shows the time left.
     page.select_option("#piece-preset", "calm")
@@ -182,8 +179,7 @@ def check_pieces(page, daemon):
     with page.expect_download() as download:
         row.locator("text=Download").click()
     assert download.value.path().read_bytes().startswith(b"fLaC")
-    row.locator("text=Delete").click()
-    row.locator("text=Are you sure?").click()
+    delete(row)
     row.wait_for(state="detached")
     page.click("[data-source=romantic]")
     # The notes of the piano, without the harmony unticked above, as a MIDI file.

@@ -8,6 +8,7 @@ import urllib.request
 from contextlib import contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -142,6 +143,17 @@ def wait_for(page, expression):
     while not page.evaluate(expression):
         assert time.monotonic() - started < TIMEOUT, f"timed out waiting for {expression}"
         time.sleep(0.05)
+
+
+def delete(element):
+    """Presses Delete in an element, and confirms. On a busy machine, the question may disappear before it is pressed."""
+    for _ in range(TIMEOUT // 4):
+        element.locator("text=Delete").click()
+        try:
+            return element.locator("text=Are you sure?").click(timeout=4000)
+        except PlaywrightTimeout:
+            continue
+    raise TimeoutError("the deletion could not be confirmed")
 
 
 def is_local(url, daemon):

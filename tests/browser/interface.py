@@ -2,7 +2,7 @@
 
 import time
 
-from harness import intercepted, slide, view, wait_for
+from harness import delete, intercepted, slide, view, wait_for
 
 
 def check_health(page, daemon):
@@ -154,8 +154,7 @@ def check_keyboard(page, daemon):
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-scene=Focus][aria-current]")
     assert page.evaluate("document.activeElement.dataset.scene") == "Focus"
-    page.click(".editor >> text=Delete")
-    page.click(".editor >> text=Are you sure?")
+    delete(page.locator(".editor"))
     view(page, "setup")
     opened = page.evaluate("document.querySelector('.counters').open")
     page.focus(".counters summary")
@@ -237,8 +236,7 @@ def check_long_names(page, daemon):
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert page.evaluate("document.querySelector('.slots').scrollWidth - document.querySelector('.slots').clientWidth") <= 0
     page.click(f"[aria-label='Edit scene {name}']")
-    page.click(".editor >> text=Delete")
-    page.click(".editor >> text=Are you sure?")
+    delete(page.locator(".editor"))
     room = page.evaluate("""() => {
         const select = document.querySelector('#m-mode');
         const context = document.createElement('canvas').getContext('2d');

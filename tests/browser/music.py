@@ -1,6 +1,6 @@
 """Checks the page's musical controls against the daemon's status."""
 
-from harness import intercepted, send_from_elsewhere, slide, view
+from harness import delete, intercepted, send_from_elsewhere, slide, view
 
 
 def check_mood(page, daemon):
@@ -284,8 +284,7 @@ def check_scenes(page, daemon):
     slide(page, "#f-scene-morph-bars", 0)
     for name in ["Hall", "Dry"]:
         page.click(f"[aria-label='Edit scene {name}']")
-        page.click(".editor >> text=Delete")
-        page.click(".editor >> text=Are you sure?")
+        delete(page.locator(".editor"))
         page.locator(f"[data-scene={name}]").wait_for(state="detached")
     daemon.wait_until("no scene is left", lambda: daemon.get("/scenes") == {"scenes": []})
     # A scene without a name gets the first free number, and a name in use requires confirmation.
@@ -315,8 +314,7 @@ def check_scenes(page, daemon):
 def delete_scene(page, name):
     page.locator(f"[data-scene='{name}']").wait_for()
     page.click(f"[aria-label='Edit scene {name}']")
-    page.click(".editor >> text=Delete")
-    page.click(".editor >> text=Are you sure?")
+    delete(page.locator(".editor"))
     page.locator(f"[data-scene='{name}']").wait_for(state="detached")
 
 
