@@ -30,7 +30,7 @@ pub enum Request {
     Read {
         /// The parameter.
         param: Param,
-        /// Whether the client uses the parameter's second address, which ends in [`address::LEAF`].
+        /// Whether the client uses the parameter's second address, which ends in `/value`.
         is_leaf: bool,
     },
     /// Return the newest message of a stream, given by its index in `message::STREAMS`.
