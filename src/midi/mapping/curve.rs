@@ -10,7 +10,8 @@ pub enum Curve {
     Linear,
     /// Equal ratios; both ends must be above 0.
     Exponential,
-    /// The taper of a mixer's fader, for levels: at half travel, 12 dB below `high`; `low` must be the quieter end.
+    /// The taper of a mixer's fader, for levels: at half travel, 12 dB below `high`, if `low` is at least 24 dB below it;
+    /// `low` must be the quieter end.
     Decibel,
 }
 
@@ -38,7 +39,14 @@ impl Scale {
             // This form is exact at both ends.
             Curve::Linear => low * (1.0 - position) + high * position,
             Curve::Exponential => low * (high / low).powf(position),
-            Curve::Decibel => (high + DECIBELS_PER_DECADE * position.log10()).max(low),
+            Curve::Decibel => {
+                let (knee, level) = self.knee();
+                if position < knee {
+                    low + (level - low) * position / knee
+                } else {
+                    high + DECIBELS_PER_DECADE * position.log10()
+                }
+            }
         }
     }
 
@@ -49,10 +57,23 @@ impl Scale {
         let position = match curve {
             Curve::Linear => (value - low) / (high - low),
             Curve::Exponential => (value.max(f32::MIN_POSITIVE) / low).ln() / (high / low).ln(),
-            Curve::Decibel if value <= low => 0.0,
-            Curve::Decibel => 10f32.powf((value - high) / DECIBELS_PER_DECADE),
+            Curve::Decibel => {
+                let (knee, level) = self.knee();
+                if value < level {
+                    knee * (value - low) / (level - low)
+                } else {
+                    10f32.powf((value - high) / DECIBELS_PER_DECADE)
+                }
+            }
         };
         if position.is_finite() { position.clamp(0.0, 1.0) } else { 0.0 }
+    }
+
+    /// Returns the position, and its value, below which [`Curve::Decibel`] is straight. The square law alone would reach `low`
+    /// halfway to there, and an encoder could not leave the positions below.
+    fn knee(&self) -> (f32, f32) {
+        let knee = (2.0 * 10f32.powf((self.low - self.high) / DECIBELS_PER_DECADE)).min(1.0);
+        (knee, self.high + DECIBELS_PER_DECADE * knee.log10())
     }
 
     /// Checks that the ends suit the curve and the parameter's `range`. Returns a hint if they do not.
@@ -83,11 +104,14 @@ mod tests {
             (2.0, 0.0, Curve::Linear, 1.0),
             (0.1, 10.0, Curve::Exponential, 1.0),
             (-60.0, 0.0, Curve::Decibel, -12.041),
+            (-30.0, 6.0, Curve::Decibel, -6.041),
+            // So close together that the whole curve is straight.
+            (-6.0, 0.0, Curve::Decibel, -3.0),
         ] {
             let scale = Scale { low, high, curve };
             assert_eq!((scale.value(0.0), scale.value(1.0)), (low, high), "{scale:?}");
             assert!((scale.value(0.5) - middle).abs() < 1e-3, "{scale:?}: {}", scale.value(0.5));
-            for step in 10..=100u8 {
+            for step in 0..=100u8 {
                 let position = f32::from(step) / 100.0;
                 assert!((scale.position(scale.value(position)) - position).abs() < 1e-4, "{scale:?} {position}");
             }

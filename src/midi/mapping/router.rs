@@ -32,6 +32,8 @@ pub struct Router {
     values: Vec<Value>,
     /// The selected bank, as coarse and fine values.
     bank: [u8; 2],
+    /// Number of presses of buttons that hold a value.
+    presses: u64,
 }
 
 /// The state of a binding and its control.
@@ -41,8 +43,17 @@ struct BindingState {
     feedback: FeedbackState,
     /// Whether the button is down.
     down: bool,
-    /// The value to restore on release.
-    previous: Option<Value>,
+    /// While the button holds a value: what to restore on release.
+    held: Option<Held>,
+}
+
+/// What a button that holds a value replaced.
+#[derive(Debug, Clone)]
+struct Held {
+    /// Number of such presses before this one.
+    order: u64,
+    /// The value before the press.
+    previous: Value,
 }
 
 impl Router {
@@ -62,6 +73,7 @@ impl Router {
             played: vec![HeldKeys::default(); mapping.plays.len()],
             values: values.to_vec(),
             bank: [0; 2],
+            presses: 0,
             mapping,
         }
     }
@@ -112,7 +124,7 @@ impl Router {
     pub(super) fn release_buttons(&mut self, out: &mut Vec<ControlEvent>) {
         let mapping = Arc::clone(&self.mapping);
         for (index, binding) in mapping.bindings.iter().enumerate() {
-            if let Some(previous) = self.bindings[index].previous.take() {
+            if let Some(previous) = self.end_hold(index, binding) {
                 self.set(index, binding.to, previous, out);
             }
         }
@@ -232,16 +244,30 @@ impl Router {
             Action::Set { edge, value } if is_triggered_by(*edge) => value.clone(),
             Action::Toggle { edge } if is_triggered_by(*edge) => Value::Toggle(*current != Value::Toggle(true)),
             Action::Hold { value } if is_triggered_by(Edge::Press) => {
-                self.bindings[index].previous = Some(current.clone());
+                self.bindings[index].held = Some(Held { order: self.presses, previous: current.clone() });
+                self.presses += 1;
                 value.clone()
             }
-            Action::Hold { .. } if is_triggered_by(Edge::Release) => match self.bindings[index].previous.take() {
+            Action::Hold { .. } if is_triggered_by(Edge::Release) => match self.end_hold(index, binding) {
                 Some(previous) => previous,
                 None => return,
             },
             Action::Set { .. } | Action::Toggle { .. } | Action::Hold { .. } => return,
         };
         self.set(index, binding.to, value, out);
+    }
+
+    /// Ends a button's hold; returns the value to restore. There is none if another button for the parameter was pressed later
+    /// and is still down, which then restores that value.
+    fn end_hold(&mut self, index: usize, binding: &Binding) -> Option<Value> {
+        let Held { order, previous } = self.bindings[index].held.take()?;
+        let bindings = self.mapping.bindings.iter().zip(&mut self.bindings);
+        let others = bindings.filter(|(other, _)| other.to == binding.to).filter_map(|(_, state)| state.held.as_mut());
+        if let Some(next) = others.filter(|held| held.order > order).min_by_key(|held| held.order) {
+            next.previous = previous;
+            return None;
+        }
+        Some(previous)
     }
 
     /// Sets a value on behalf of binding `source`, and stores it, because the next message may arrive before the change

@@ -168,6 +168,35 @@ fn a_hold_button_restores_the_previous_value() {
 }
 
 #[test]
+fn of_two_hold_buttons_the_last_release_restores_the_first_value() {
+    let mut rig = Rig::new(
+        "[[bind]]\nnote = 1\non = \"hold\"\nto = \"reverb\"\nvalue = 1.0\n[[bind]]\nnote = 2\non = \"hold\"\nto = \"reverb\"\nvalue = 0.6\n",
+    );
+    let reverb = |value| number(Param::Reverb, value);
+    // Released in the order of the presses.
+    assert_eq!(rig.send(&[0x90, 1, 100, 2, 100]), [reverb(1.0), reverb(0.6)]);
+    assert_eq!(rig.send(&[1, 0]), [], "the newer button is still down");
+    assert_eq!(rig.send(&[2, 0]), [reverb(0.25)]);
+    // Released in the reverse order.
+    assert_eq!(rig.send(&[1, 100, 2, 100, 2, 0, 1, 0]), [reverb(1.0), reverb(0.6), reverb(1.0), reverb(0.25)]);
+    // Pressed again while the other is down.
+    assert_eq!(rig.send(&[1, 100, 2, 100, 1, 0, 1, 100]), [reverb(1.0), reverb(0.6), reverb(1.0)]);
+    assert_eq!(rig.send(&[2, 0, 1, 0]), [reverb(0.25)]);
+}
+
+#[test]
+fn an_encoder_leaves_the_bottom_of_a_decibel_curve_click_by_click() {
+    for range in ["", "range = [-20, 0]\n"] {
+        let mapping = "[[bind]]\ncc = 8\nrelative = \"twos-complement\"\ncurve = \"decibel\"\nto = \"level/pad\"\n";
+        let mut rig = Rig::new(&format!("{mapping}{range}"));
+        rig.send(&[0xB0, 8, 65, 8, 65]);
+        for click in 0..30 {
+            assert_eq!(rig.send(&[8, 1]).len(), 1, "{range} {click}");
+        }
+    }
+}
+
+#[test]
 fn a_button_sets_a_key_with_its_mode() {
     let mut rig = Rig::new(
         "[[bind]]\nnote = 1\nto = \"key\"\nvalue = \"A minor\"\n[[bind]]\nnote = 2\non = \"hold\"\nto = \"key\"\nvalue = \"Es-Dur\"\n",
