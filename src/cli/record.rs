@@ -50,7 +50,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let on = args.action == Action::Start;
     if let (false, Some((param, _))) = (on, options.first()) {
         let option = param.spec().id.trim_start_matches("record/");
-        bail!("--{option}: only a recording that starts can be given this, with `melos record start`");
+        bail!("--{option} can only be used with `melos record start`");
     }
     let status = args.client.status()?;
     // If there is no audio device at startup, Melos records the first minute unasked; this does not set `record`.
@@ -137,9 +137,7 @@ mod tests {
     fn options_are_refused_where_they_mean_nothing() {
         for (option, value) in [("--preroll", "5"), ("--format", "flac")] {
             let error = run(Record::parse_from(["record", "stop", option, value]).args).unwrap_err().to_string();
-            let expected =
-                format!("{option}: only a recording that starts can be given this, with `melos record start`");
-            assert_eq!(error, expected);
+            assert_eq!(error, format!("{option} can only be used with `melos record start`"));
         }
     }
 

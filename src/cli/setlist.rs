@@ -37,7 +37,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
 /// Sets a parameter, as [`apply`] does. If it leads to an entry that does not exist or cannot be loaded, the error says so.
 pub(super) fn set(client: &Client, param: Param, value: &Value, next_bar: bool) -> anyhow::Result<()> {
     let Some(target) = Target::of(param, value) else { return apply(client, param, value, next_bar) };
-    // If the daemon cannot load the entry, it only logs the reason, so the reason is determined here.
+    // The daemon only logs that a setlist ends, and at the next bar line, also why it cannot load an entry, so this is
+    // determined here.
     let fetch = || {
         let status = client.status()?;
         Ok(check(&target, &status, &client.get("/presets")?, &client.get("/scenes")?))

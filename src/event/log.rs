@@ -236,7 +236,7 @@ pub fn copy_for_take(
     for gap in gaps {
         writeln!(to, "{}", line::format_gap(gap))?;
     }
-    let (mut line, mut end) = (Vec::new(), end_line(&[], frames.end));
+    let (mut line, mut last) = (Vec::new(), Vec::new());
     while from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? > 0 {
         to.write_all(&line)?;
         if !line.ends_with(b"\n") {
@@ -244,10 +244,10 @@ pub fn copy_for_take(
             io::copy(&mut from, &mut to)?;
             return to.flush();
         }
-        end = end_line(&line, frames.end);
+        std::mem::swap(&mut line, &mut last);
         line.clear();
     }
-    to.write_all(end.as_bytes())?;
+    to.write_all(end_line(&last, frames.end).as_bytes())?;
     to.flush()
 }
 

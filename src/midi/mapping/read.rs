@@ -295,7 +295,7 @@ fn reject_number_keys(document: &mut Document<'_>, table: &mut Table<'_>, to: Pa
         Kind::Trigger => format!("{id} is a trigger, which has no value"),
         Kind::Chord | Kind::Text { .. } => format!("{id} is set by a button with value = \"…\""),
     };
-    for field in NUMBER_KEYS.into_iter().filter_map(|key| table.take(key)).collect::<Vec<_>>() {
+    for field in NUMBER_KEYS.into_iter().filter_map(|key| table.take(key)) {
         let hint = format!("only a fader or an encoder that sets a number has this key; {reason}; omit the key");
         document.add(field.span, &field.key, hint);
     }

@@ -43,16 +43,16 @@ pub(super) fn name(argument: &OscType) -> Option<String> {
     })
 }
 
-/// Returns pairs of a name and a number, such as the weights of emotions; `None` if the arguments are anything else.
+/// Returns the names of emotions, each with its weight; `None` if the arguments are anything but names and weights.
 pub(super) fn weights(args: &[OscType]) -> Option<Vec<(&str, &OscType)>> {
-    let is_number = |argument| match input(argument) {
-        Some(Input::Number(_)) => true,
-        Some(Input::Text(text)) => text.trim().parse::<f64>().is_ok(),
-        _ => false,
+    let is_weight = |argument| match input(argument) {
+        // All weights accept the same texts.
+        Some(Input::Text(text)) => matches!(Param::Happy.input_from_text(text), Input::Number(_)),
+        weight => weight.is_some(),
     };
     let (pairs, rest) = args.as_chunks();
     let pairs = pairs.iter().map(|pair| match pair {
-        [OscType::String(name), weight] if is_number(weight) => Some((name.as_str(), weight)),
+        [OscType::String(name), weight] if is_weight(weight) => Some((name.as_str(), weight)),
         _ => None,
     });
     pairs.collect::<Option<Vec<_>>>().filter(|pairs| rest.is_empty() && !pairs.is_empty())

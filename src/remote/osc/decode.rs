@@ -199,24 +199,18 @@ impl Decoded {
 
     /// Adds requests for the weights of several emotions, or none if one of them is invalid.
     fn read_weights(&mut self, weights: &[(&str, &OscType)], due: Option<Instant>) -> Result<(), Fault> {
-        let first = self.requests.len();
-        for (name, weight) in weights {
+        let requests = weights.iter().map(|(name, weight)| {
             let emotion = Emotion::from_name(name).ok_or_else(|| {
                 let known = Emotion::ALL.map(Emotion::name).join(", ");
                 Fault::Invalid(format!("/melos/emotion: there is no emotion {}; choose from {known}", quoted(name)))
-            });
-            let param = emotion.map(Param::emotion_weight);
-            match param.and_then(|param| Ok((param, self.request(param, Some(weight), due)?))) {
-                Ok((param, request)) => {
-                    self.adjusted.insert(param);
-                    self.requests.push(request);
-                }
-                Err(fault) => {
-                    self.requests.truncate(first);
-                    return Err(fault);
-                }
-            }
-        }
+            })?;
+            let param = Param::emotion_weight(emotion);
+            let request = self.request(param, Some(weight), due)?;
+            self.adjusted.insert(param);
+            Ok(request)
+        });
+        let requests = requests.collect::<Result<Vec<_>, _>>()?;
+        self.requests.extend(requests);
         Ok(())
     }
 

@@ -213,22 +213,23 @@ impl ListenSet {
 
     /// Records that the client itself has set a parameter.
     pub(super) fn record_own_change(&mut self, param: Param, value: &Value, now: Instant) {
-        for is_leaf in [false, true] {
-            if let Some(state) = self.methods.get_mut(&(param as usize, is_leaf)) {
-                state.own = arguments(param, value);
-                state.quiet_until = Some(now + ECHO_GUARD);
-            }
+        for state in self.states(param) {
+            state.own = arguments(param, value);
+            state.quiet_until = Some(now + ECHO_GUARD);
         }
     }
 
     /// Records that the client does not know the value of a parameter that it has just set, because Melos does not report it
     /// as the client has sent it.
     pub(super) fn set_unknown(&mut self, param: Param) {
-        for is_leaf in [false, true] {
-            if let Some(state) = self.methods.get_mut(&(param as usize, is_leaf)) {
-                state.own = Some(Vec::new());
-            }
+        for state in self.states(param) {
+            state.own = Some(Vec::new());
         }
+    }
+
+    /// Returns the states of the addresses of a parameter to which the client listens.
+    fn states(&mut self, param: Param) -> impl Iterator<Item = &mut ListenState> {
+        self.methods.range_mut((param as usize, false)..=(param as usize, true)).map(|(_, state)| state)
     }
 
     /// Returns the messages to send to the client now, and marks them as sent.

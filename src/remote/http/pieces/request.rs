@@ -35,7 +35,7 @@ pub(in crate::remote::http) struct PieceRequest {
     /// Instead of emotions: a preset, including its journey.
     #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<String>,
-    /// Instead of emotions: a take to render again, bit for bit if it has its harmony.
+    /// Instead of emotions: a take to render again, bit for bit unless its harmony is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::remote::http) take: Option<String>,
     /// Length in seconds; not allowed with a take, which has its own length.

@@ -58,6 +58,8 @@ fn arguments_are_coerced() {
         ("/melos/emotion", vec![text("Calm")], choice(Param::Emotion, 3)),
         ("/melos/emotion", vec![OscType::Int(1)], choice(Param::Emotion, 1)),
         ("/melos/emotion", vec![text("calm"), OscType::Float(0.8)], number(Param::Calm, 0.8)),
+        ("/melos/emotion", vec![text("calm"), text("50%")], number(Param::Calm, 0.5)),
+        ("/melos/emotion", vec![text("calm"), OscType::Bool(true)], number(Param::Calm, 1.0)),
         ("/melos/level/pad", vec![OscType::Float(-6.5), text("dB")], number(Param::LevelPad, -6.5)),
         (
             "/melos/scene/store",

@@ -36,7 +36,7 @@ pub(in crate::session::live) struct Devices {
     /// The tempo source last logged.
     tempo_source: TempoSource,
     absence: Absence,
-    /// The latest tempo of the external source, in beats per minute.
+    /// The latest tempo of the external source, in beats per minute; `None` if another source sets the tempo.
     external_bpm: Option<f64>,
     mappings: LiveMappings,
     learn: MidiLearn,
@@ -131,14 +131,11 @@ impl Devices {
         let now = Instant::now();
         let reason = match source {
             TempoSource::Mood | TempoSource::Pinned => None,
-            TempoSource::Clock if !self.mappings.has_active_clock(now) => {
-                Some("no MIDI clock received; the current tempo is kept")
-            }
-            TempoSource::Clock => self.external_bpm.and_then(tempo_leaders::excess),
-            TempoSource::Link | TempoSource::Jack => {
-                self.tempo_leaders.absence(source).or_else(|| self.external_bpm.and_then(tempo_leaders::excess))
-            }
+            TempoSource::Clock if self.mappings.has_active_clock(now) => None,
+            TempoSource::Clock => Some("no MIDI clock received; the current tempo is kept"),
+            TempoSource::Link | TempoSource::Jack => self.tempo_leaders.absence(source),
         };
+        let reason = reason.or_else(|| self.external_bpm.and_then(tempo_leaders::excess));
         self.absence.update(source, reason, now)
     }
 
